@@ -1,0 +1,233 @@
+"""The command: plan, initialize and explain from the shell (spec: recipes/9).
+
+Numbers are made by the rest of the package; this file reads and writes files. NumPy, safetensors
+and rich are needed by the subcommands that draw or read `.safetensors`, and imported there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from . import __version__
+from ._axes import Axes
+from ._dtypes import DTYPES
+from ._errors import RecipeError
+from ._ledger import Ledger, Measured, plan_model
+from ._plan import resolve
+from ._recipe import Parameter, Recipe, model_from_data
+from ._schemes import Scheme, factory_documentation, scheme_names
+from ._stream import STREAM
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        with _interrupt_on_termination():
+            return int(options.run(options))
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        for note in getattr(error, "__notes__", ()):
+            print(f"  {note}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted: nothing was written", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {__package__}",
+        description="Initialize the weights of a model from a list of its parameters.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    plan = commands.add_parser("plan", help="print what would be drawn, and draw nothing")
+    _add_model(plan)
+    plan.add_argument("--json", action="store_true", help="print the ledger as JSON")
+    plan.set_defaults(run=_run_plan)
+
+    init = commands.add_parser("init", help="draw every parameter and write them to a file")
+    _add_model(init)
+    init.add_argument("--seed", type=int, required=True, help="from 0 up to 2**64 - 1")
+    init.add_argument("--out", type=Path, required=True, metavar="FILE.safetensors")
+    init.add_argument("--dtype", default="float32", choices=[d for d in DTYPES if "fnuz" not in d])
+    init.add_argument("--quiet", action="store_true", help="print neither progress nor ledger")
+    init.set_defaults(run=_run_init)
+
+    explain = commands.add_parser("explain", help="print the law of a scheme for one shape")
+    explain.add_argument("scheme", help=f"a JSON object or a name: {', '.join(scheme_names())}")
+    explain.add_argument("--shape", required=True, help="such as 128,64,3,3")
+    explain.add_argument("--axes", help="such as 'out in kernel kernel', or a JSON object")
+    explain.add_argument("--complex", action="store_true", help="for complex weights")
+    explain.set_defaults(run=_run_explain)
+    return parser
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", type=Path, metavar="MODEL.json|MODEL.safetensors")
+    parser.add_argument("--recipe", type=Path, required=True, metavar="RECIPE.json")
+
+
+def _run_plan(options: argparse.Namespace) -> int:
+    ledger = _ledger(options)
+    print(json.dumps(ledger.to_data(), indent=2) if options.json else ledger)
+    return 0
+
+
+def _run_init(options: argparse.Namespace) -> int:
+    _check_writable(options.out)
+    ledger = _ledger(options)
+    recipe = _read_json(options.recipe)
+    metadata = {
+        "generator": f"{__package__} {__version__}",
+        "stream": f"{STREAM} (NumPy's SFC64)",
+        "seed": str(options.seed),
+        "recipe": json.dumps(recipe),
+    }
+    arrays, measured = _draw_all(ledger, options.seed, options.dtype, quiet=options.quiet)
+    _write_safetensors(options.out, arrays, metadata)
+    if not options.quiet:
+        print(ledger.table(measured))
+        count = sum(array.size for array in arrays.values())
+        print(f"\n{count:,} values of {len(arrays)} parameters written to {options.out}")
+    return 0
+
+
+def _run_explain(options: argparse.Namespace) -> int:
+    scheme = Scheme.from_data(_json_or_text(options.scheme))
+    axes = None if options.axes is None else Axes.from_data(_json_or_text(options.axes))
+    shape = [int(size) for size in options.shape.replace("x", ",").split(",") if size.strip()]
+    plan = resolve(scheme, shape, axes, field="complex" if options.complex else "real")
+    print(f"scheme   {scheme}\nshape    {plan.shape}\naxes     {axes}")
+    for part in plan.parts:
+        if len(plan.parts) > 1:
+            print(f"\nblock    start {part.start}, shape {part.shape}")
+        law = part.law
+        if part.fans is not None:
+            print(f"fans     in {part.fans.fan_in}, out {part.fans.fan_out}")
+        print(f"law      {law}\nmean     {law.mean:.17g}\nvariance {law.variance:.17g}")
+        print(f"std      {law.std:.17g}\nbounds   {law.support[0]:.17g} to {law.support[1]:.17g}")
+        print(f"kurtosis {law.excess_kurtosis:.17g} (excess)")
+    name = _json_or_text(options.scheme)
+    name = name["name"] if isinstance(name, dict) else name
+    print(f"\n{factory_documentation(name)}")
+    return 0
+
+
+def _ledger(options: argparse.Namespace) -> Ledger:
+    recipe = Recipe.from_data(_read_json(options.recipe))
+    return plan_model(recipe, _read_model(options.model))
+
+
+def _read_model(path: Path) -> tuple[Parameter, ...]:
+    if path.suffix == ".safetensors":
+        return _read_header(path)
+    return model_from_data(_read_json(path))
+
+
+def _read_header(path: Path) -> tuple[Parameter, ...]:
+    """Names and shapes of a `.safetensors` file; only its header is read."""
+    import safetensors  # noqa: PLC0415  (needed here alone)
+
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+            return tuple(
+                Parameter(
+                    name,
+                    tuple(part.get_shape()),
+                    field="complex" if part.get_dtype().startswith("C") else "real",
+                )
+                for name, part in slices.items()
+            )
+    except safetensors.SafetensorError as error:
+        raise RecipeError(f"`model` must be a valid .safetensors file, got {path}: {error}") from None
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RecipeError(f"`{path}` must be JSON, got {error}") from None
+
+
+def _json_or_text(text: str) -> Any:
+    return json.loads(text) if text.lstrip().startswith("{") else text
+
+
+def _draw_all(
+    ledger: Ledger, seed: int, dtype: str, *, quiet: bool
+) -> tuple[dict[str, Any], dict[str, Measured]]:
+    from rich.console import Console  # noqa: PLC0415  (needed here alone)
+    from rich.progress import Progress  # noqa: PLC0415
+
+    from . import numpy as backend  # noqa: PLC0415
+
+    arrays: dict[str, Any] = {}
+    measured = {}
+    plans = {entry.path: entry.plan for entry in ledger.entries if entry.plan is not None}
+    draws = backend.init_params(ledger, seed=seed, dtype=dtype)
+    with Progress(console=Console(stderr=True), disable=quiet) as progress:
+        task = progress.add_task("drawing", total=sum(plan.size for plan in plans.values()))
+        for path, array in draws:
+            arrays[path] = array
+            if not quiet:
+                measured[path] = backend.measure(plans[path], array)
+            progress.advance(task, array.size)
+    return arrays, measured
+
+
+def _check_writable(path: Path) -> None:
+    """Raise before anything is drawn if a file cannot be made beside `path`."""
+    if path.is_dir():
+        raise IsADirectoryError(f"`--out` must be a file, got the directory {path}")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"`--out` must be in a directory that exists, got {path}")
+    with tempfile.TemporaryFile(dir=path.parent):
+        pass
+
+
+def _write_safetensors(path: Path, arrays: dict[str, Any], metadata: dict[str, str]) -> None:
+    """Write to a temporary file beside `path`, then rename: all of it or nothing."""
+    from safetensors.numpy import save_file  # noqa: PLC0415  (needed here alone)
+
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    try:
+        save_file(arrays, temporary, metadata)
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def _interrupt_on_termination() -> Iterator[None]:
+    """Let a request to terminate unwind as an interrupt does, so that temporary files go."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:  # not in the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,126 @@
+"""Storage dtypes: what a value may be rounded to, in Python floats (spec: dtypes)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ._errors import DtypeError
+from ._joint_laws import Field
+from ._laws import Law
+
+
+@dataclass(frozen=True, slots=True)
+class FloatFormat:
+    """A binary floating-point format: precision in bits, exponent range, largest number."""
+
+    precision: int
+    min_exponent: int
+    largest: float
+
+    @property
+    def smallest(self) -> float:
+        """The smallest positive number, a subnormal."""
+        return math.ldexp(1.0, self.min_exponent - self.precision + 1)
+
+    def round_down(self, x: float) -> float:
+        """The largest number of the format that is at most `x`."""
+        if x < -self.largest:
+            return -math.inf
+        if x >= self.largest:
+            return self.largest
+        exponent = max(math.frexp(x)[1] - 1, self.min_exponent) - self.precision + 1
+        return math.ldexp(math.floor(math.ldexp(x, -exponent)), exponent)
+
+    def round_up(self, x: float) -> float:
+        """The smallest number of the format that is at least `x`."""
+        return -self.round_down(-x) + 0.0  # never -0.0
+
+    def below(self, x: float) -> float:
+        """The largest number of the format that is less than `x`."""
+        rounded = self.round_down(x)
+        if rounded < x:
+            return rounded
+        return self.round_down(math.nextafter(x, -math.inf))
+
+
+_REAL = {
+    "float64": FloatFormat(53, -1022, 1.7976931348623157e308),
+    "float32": FloatFormat(24, -126, 3.4028234663852886e38),
+    "float16": FloatFormat(11, -14, 65504.0),
+    "bfloat16": FloatFormat(8, -126, 3.3895313892515355e38),
+    "float8_e4m3fn": FloatFormat(4, -6, 448.0),
+    "float8_e4m3fnuz": FloatFormat(4, -7, 240.0),
+    "float8_e4m3b11fnuz": FloatFormat(4, -10, 30.0),
+    "float8_e5m2": FloatFormat(3, -14, 57344.0),
+    "float8_e5m2fnuz": FloatFormat(3, -15, 57344.0),
+}
+_COMPLEX = {"complex64": "float32", "complex128": "float64"}
+
+DTYPES: tuple[str, ...] = (*_REAL, *_COMPLEX)
+
+
+def check_dtype(dtype: str) -> None:
+    """Raise `DtypeError` unless `dtype` names a storage dtype."""
+    if dtype not in DTYPES:
+        raise DtypeError(f"`dtype` must be one of {', '.join(DTYPES)}, got {dtype!r}")
+
+
+def field_of(dtype: str) -> Field:
+    """Whether a storage dtype holds real or complex numbers."""
+    return "complex" if dtype in _COMPLEX else "real"
+
+
+def component(dtype: str) -> str:
+    """The dtype of real and imaginary part of a complex dtype; a real dtype itself."""
+    return _COMPLEX.get(dtype, dtype)
+
+
+def compute_dtype(dtype: str) -> str:
+    """The dtype to draw in: `dtype` if it is at least float32, else float32 (spec: dtypes/1)."""
+    return dtype if dtype in ("float64", "complex64", "complex128") else "float32"
+
+
+def inner_bounds(low: float, high: float, dtype: str, *, half_open: bool = False) -> tuple[float, float]:
+    """The smallest and the largest number of `dtype` within [low, high], or [low, high).
+
+    Rounding to nearest is monotone: a value that is clipped to these before it is rounded to
+    `dtype` is within the bounds afterwards (spec: dtypes/3).
+
+    Raises
+    ------
+    DtypeError
+        If there is no such number.
+
+    Examples
+    --------
+    >>> inner_bounds(0.0, 1.0, "bfloat16", half_open=True)
+    (0.0, 0.99609375)
+    """
+    number = _REAL[component(dtype)]
+    inner_low = number.round_up(low)
+    inner_high = number.below(high) if half_open else number.round_down(high)
+    if inner_low > inner_high:
+        closing = ")" if half_open else "]"
+        raise DtypeError(f"`dtype` must have a number in [{low}, {high}{closing}, got {dtype}")
+    return inner_low, inner_high
+
+
+def check_representable(law: Law, dtype: str) -> None:
+    """Raise `DtypeError` if rounding to `dtype` would overflow, or leave nothing of the law.
+
+    Eight standard deviations must be below the largest number, and one at least the smallest.
+    """
+    number = _REAL[component(dtype)]
+    low, high = law.support
+    reach = abs(law.mean) + 8 * law.std
+    largest = min(max(abs(low), abs(high)), reach)
+    if largest > number.largest:
+        raise DtypeError(
+            f"`dtype` must hold values of {largest}, got {dtype} with at most {number.largest}"
+        )
+    if 0 < law.std < number.smallest:
+        raise DtypeError(
+            f"`dtype` must tell values of std {law.std} apart, "
+            f"got {dtype} with steps of {number.smallest}"
+        )

@@ -1,0 +1,334 @@
+"""Ledgers: what happens to each parameter and buffer of a model (spec: recipes/4 to recipes/8)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Literal, TypeAlias
+
+from ._axes import Axes
+from ._draw import check_draw
+from ._errors import AxesError, DtypeError, FanError, LawError, RecipeError, SchemeError
+from ._fans import Fans, block_fans
+from ._laws import law_data
+from ._plan import Plan, resolve
+from ._recipe import (
+    SCHEMA_VERSION,
+    Parameter,
+    Recipe,
+    Rule,
+    as_list,
+    check_keys,
+    read_document,
+)
+from ._schemes import Scheme
+from ._stream import Path, parse_path
+
+Status: TypeAlias = Literal["initialized", "tied", "frozen", "loaded", "skipped"]
+
+_ENTRY_KEYS = ("parameter", "status", "rule", "note", "scheme", "fans", "laws")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What happens to one parameter or buffer.
+
+    Attributes
+    ----------
+    parameter : Parameter
+        What the model declares of it.
+    status : {"initialized", "tied", "frozen", "loaded", "skipped"}
+        What happens to it.
+    rule : int or None
+        Index of the recipe's rule that says so; None if the model does.
+    plan : Plan or None
+        What is drawn, if it is initialized.
+    note : str
+        The rule's.
+    """
+
+    parameter: Parameter
+    status: Status
+    rule: int | None = None
+    plan: Plan | None = None
+    note: str = ""
+
+    @property
+    def path(self) -> str:
+        """The parameter's path."""
+        return self.parameter.path
+
+    @property
+    def stream(self) -> Path:
+        """The path's segments, of which, with the seed, its values are a function."""
+        return parse_path(self.parameter.path)
+
+    def to_data(self) -> dict[str, Any]:
+        """The entry as plain JSON data; laws are there for readers."""
+        data: dict[str, Any] = {"parameter": self.parameter.to_data(), "status": self.status}
+        if self.rule is not None:
+            data["rule"] = self.rule
+        if self.note:
+            data["note"] = self.note
+        if self.plan is not None:
+            data["scheme"] = self.plan.scheme.to_data()
+            fans = [part.fans for part in self.plan.parts]
+            data["fans"] = [f and [str(f.fan_in), str(f.fan_out)] for f in fans]
+            data["laws"] = [law_data(part.law) for part in self.plan.parts]
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Mean and std of a drawn parameter, and how many standard errors they are off.
+
+    A z-score is None where the number is exact, as the std of an orthogonal matrix.
+    """
+
+    mean: float
+    std: float
+    mean_z: float | None
+    std_z: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """An entry for every parameter and buffer of a model, in its order."""
+
+    entries: tuple[Entry, ...]
+
+    def check_draws(self, dtype: str) -> None:
+        """Raise `DtypeError`, with the path, unless all plans can be drawn in `dtype`."""
+        for entry in self.entries:
+            if entry.plan is not None:
+                try:
+                    check_draw(entry.plan, dtype)
+                except DtypeError as error:
+                    error.add_note(f"parameter: {entry.path}")
+                    raise
+
+    def to_data(self) -> dict[str, Any]:
+        """The ledger as plain JSON data, with the version of its form."""
+        return {
+            "format": "ledger",
+            "version": SCHEMA_VERSION,
+            "entries": [entry.to_data() for entry in self.entries],
+        }
+
+    @classmethod
+    def from_data(cls, data: Any) -> Ledger:
+        """Read a ledger back from `to_data`'s form, resolving its plans anew.
+
+        Raises
+        ------
+        RecipeError
+            If the form is not this one, or the laws that it states are not those of its schemes.
+        """
+        document = read_document(data, "ledger", {"entries"})
+        return cls(tuple(map(_entry_from_data, as_list("entries", document.get("entries")))))
+
+    def table(self, measured: Mapping[str, Measured] | None = None) -> str:
+        """The ledger as text, one line for each parameter and one more for each further block.
+
+        Parameters
+        ----------
+        measured : mapping of str to Measured, optional
+            What was measured of the drawn parameters, by path.
+        """
+        header = ["path", "shape", "axes", "fans", "law", "std"]
+        if measured is not None:
+            header += ["mean", "z", "std drawn", "z"]
+        rows = [header]
+        for entry in self.entries:
+            rows += _rows(entry, measured)
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        )
+
+    def __str__(self) -> str:
+        return self.table()
+
+
+def plan_model(recipe: Recipe, parameters: Iterable[Parameter], /) -> Ledger:
+    """Decide what happens to each parameter of a model, before anything is drawn.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        The rules.
+    parameters : iterable of Parameter
+        What the model declares.
+
+    Returns
+    -------
+    Ledger
+        An entry for each parameter, in order.
+
+    Raises
+    ------
+    RecipeError
+        If a path occurs twice, a parameter matches no rule, a rule is the first to match no
+        parameter, or a tie or a weight to take fans of is not there. All such faults of a model
+        are in the one error.
+    AxesError, FanError, LawError, SchemeError
+        If a scheme does not fit its parameter, whose path is in the notes.
+
+    Examples
+    --------
+    >>> recipe = Recipe((Rule(scheme=Scheme.from_data("he_normal")),))
+    >>> print(plan_model(recipe, [Parameter("weight", (8, 2), Axes("out in"))]))
+    path    shape   axes    fans    law     std
+    weight  (8, 2)  out in  (2, 8)  normal  1
+    """
+    parameters = tuple(parameters)
+    by_path = {parameter.path: parameter for parameter in parameters}
+    faults = _structural_faults(parameters, by_path)
+    entries, used = [], set()
+    for parameter in parameters:
+        found = _first_match(recipe, parameter)
+        if parameter.tied_to is not None:
+            entries.append(Entry(parameter, "tied"))
+        elif parameter.left_as is not None:
+            entries.append(Entry(parameter, parameter.left_as))
+        elif found is None:
+            faults.append(f"every parameter must match a rule, got none for {parameter.path!r}")
+        else:
+            index, rule = found
+            used.add(index)
+            if not faults:
+                entries.append(_plan(parameter, index, rule, by_path))
+    faults += [
+        f"every rule must be the first to match a parameter, got rule {index} {_selector(rule)}"
+        for index, rule in enumerate(recipe.rules)
+        if index not in used
+    ]
+    if faults:
+        raise RecipeError("; ".join(faults))
+    return Ledger(tuple(entries))
+
+
+def _structural_faults(
+    parameters: tuple[Parameter, ...], by_path: Mapping[str, Parameter]
+) -> list[str]:
+    faults = []
+    if len(by_path) < len(parameters):
+        seen: set[str] = set()
+        twice = [p.path for p in parameters if p.path in seen or seen.add(p.path)]  # type: ignore[func-returns-value]
+        faults.append(f"`path` must occur once, got {sorted(set(twice))} twice")
+    for parameter in parameters:
+        if parameter.tied_to is None:
+            continue
+        target = by_path.get(parameter.tied_to)
+        if target is None or target.tied_to is not None or target.shape != parameter.shape:
+            faults.append(
+                f"`tied_to` must name an untied parameter of shape {parameter.shape}, "
+                f"got {parameter.tied_to!r} for {parameter.path!r}"
+            )
+    return faults
+
+
+def _first_match(recipe: Recipe, parameter: Parameter) -> tuple[int, Rule] | None:
+    for index, rule in enumerate(recipe.rules):
+        if rule.matches(parameter):
+            return index, rule
+    return None
+
+
+def _selector(rule: Rule) -> str:
+    return f"({rule.match!r})" if rule.kind is None else f"({rule.match!r}, kind {rule.kind!r})"
+
+
+def _plan(
+    parameter: Parameter, index: int, rule: Rule, by_path: Mapping[str, Parameter]
+) -> Entry:
+    if rule.left_as is not None:
+        return Entry(parameter, rule.left_as, index, note=rule.note)
+    try:
+        scheme = rule.scheme_for(parameter.path)
+        assert scheme is not None  # noqa: S101  (a rule has one or is left)
+        fans = _fans_of_weight(parameter, rule, by_path)
+        axes = parameter.axes if parameter.axes is not None else rule.axes
+        plan = resolve(scheme, parameter.shape, axes, fans=fans, field=parameter.field)
+    except (AxesError, FanError, LawError, SchemeError, RecipeError) as error:
+        error.add_note(f"parameter: {parameter.path}; rule {index} {_selector(rule)}")
+        raise
+    return Entry(parameter, "initialized", index, plan, rule.note)
+
+
+def _fans_of_weight(
+    parameter: Parameter, rule: Rule, by_path: Mapping[str, Parameter]
+) -> tuple[Fans, ...] | None:
+    path = parameter.fans_of
+    if path is None and rule.fans_of is not None:
+        path = ".".join((*parse_path(parameter.path)[:-1], rule.fans_of))
+    if path is None:
+        return None
+    weight = by_path.get(path)
+    if weight is None or weight.axes is None:
+        raise RecipeError(
+            f"`fans_of` must name a parameter with axes, got {path!r} for {parameter.path!r}"
+        )
+    return block_fans(weight.shape, weight.axes)
+
+
+def _entry_from_data(data: Any) -> Entry:
+    if not isinstance(data, Mapping):
+        raise RecipeError(f"`entries` must be objects, got {data!r}")
+    check_keys("entries", data, _ENTRY_KEYS)
+    parameter = Parameter.from_data(data.get("parameter"))
+    plan = None
+    if "scheme" in data:
+        stated = as_list("fans", data.get("fans"))
+        fans = tuple(Fans(*map(Fraction, pair)) for pair in stated if pair is not None)
+        plan = resolve(
+            Scheme.from_data(data["scheme"]),
+            parameter.shape,
+            parameter.axes,
+            fans=fans or None,
+            field=parameter.field,
+        )
+        if [law_data(part.law) for part in plan.parts] != data.get("laws"):
+            raise RecipeError(
+                f"`laws` must be those of the scheme, got {data.get('laws')} for {parameter.path!r}"
+            )
+    entry = Entry(
+        parameter, data.get("status", "initialized"), data.get("rule"), plan, data.get("note", "")
+    )
+    if (entry.status == "initialized") != (plan is not None):
+        raise RecipeError(f"`status` must fit the scheme, got {entry.status!r} for {entry.path!r}")
+    return entry
+
+
+def _rows(entry: Entry, measured: Mapping[str, Measured] | None) -> list[list[str]]:
+    parameter = entry.parameter
+    shape = str(parameter.shape).replace(",)", ")")
+    axes: Axes | None = parameter.axes if entry.plan is None else entry.plan.axes
+    start = [parameter.path, shape, "" if axes is None else str(axes)]
+    blank = [] if measured is None else [""] * 4
+    if entry.plan is None:
+        what = entry.status + (f" to {parameter.tied_to}" if entry.status == "tied" else "")
+        return [[*start, "", what, "", *blank]]
+    rows = []
+    for part in _distinct(entry.plan):
+        fans = "" if part.fans is None else str(part.fans)
+        law = part.law
+        std = f"{law.std:.6g}" if law.std else f"= {law.mean:g}"
+        rows.append([*start, fans, law.family, std, *blank])
+        start = ["", "", ""]
+    found = None if measured is None else measured.get(parameter.path)
+    if found is not None:
+        rows[0][-4:] = [
+            f"{found.mean:.3g}",
+            "exact" if found.mean_z is None else f"{found.mean_z:+.2f}",
+            f"{found.std:.6g}",
+            "exact" if found.std_z is None else f"{found.std_z:+.2f}",
+        ]
+    return rows
+
+
+def _distinct(plan: Plan) -> list[Any]:
+    """The parts that differ in fans or law."""
+    return list({(part.fans, part.law): part for part in plan.parts}.values())

@@ -1,0 +1,177 @@
+"""Samplers: from uniform numbers to a law by a fixed amount of array work (spec: randomness/5).
+
+A truncated normal is one evaluation of its inverse CDF, by the formula that suits the law; the
+choice depends on the law's bounds alone, never on the data, so it traces. The uniform number
+comes as two arrays, `u` and its complement, each accurate near zero, so that both tails are.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypeAlias
+
+from . import _normal
+from ._normal import Interval
+
+Array: TypeAlias = Any
+
+# Wichura (1988), algorithm AS 241: the normal quantile as ratios of polynomials, highest power
+# first; relative error 1e-16. Arguments: 0.425^2 - d^2 about the center, sqrt(-log p) less 1.6
+# in the tail, and less 5 beyond p = exp(-25).
+_CENTER = (
+    (2509.0809287301226727, 33430.575583588128105, 67265.770927008700853, 45921.953931549871457,
+     13731.693765509461125, 1971.5909503065514427, 133.14166789178437745, 3.387132872796366608),
+    (5226.495278852854561, 28729.085735721942674, 39307.89580009271061, 21213.794301586595867,
+     5394.1960214247511077, 687.1870074920579083, 42.313330701600911252, 1.0),
+)  # fmt: skip
+_TAIL = (
+    (7.7454501427834140764e-4, 0.0227238449892691845833, 0.24178072517745061177,
+     1.27045825245236838258, 3.64784832476320460504, 5.7694972214606914055,
+     4.6303378461565452959, 1.42343711074968357734),
+    (1.05075007164441684324e-9, 5.475938084995344946e-4, 0.0151986665636164571966,
+     0.14810397642748007459, 0.68976733498510000455, 1.6763848301838038494,
+     2.05319162663775882187, 1.0),
+)  # fmt: skip
+_FAR_TAIL = (
+    (2.01033439929228813265e-7, 2.71155556874348757815e-5, 0.0012426609473880784386,
+     0.026532189526576123093, 0.29656057182850489123, 1.7848265399172913358,
+     5.4637849111641143699, 6.6579046435011037772),
+    (2.04426310338993978564e-15, 1.4215117583164458887e-7, 1.8463183175100546818e-5,
+     7.868691311456132591e-4, 0.0148753612908506148525, 0.13692988092273580531,
+     0.59983220655588793769, 1.0),
+)  # fmt: skip
+_CENTER_REACH = 0.425
+_ONE_SIDED_FROM = 4.0  # parent stds: beyond, the offset from the mode is solved for instead
+
+
+def truncated_normal(
+    xp: Any,
+    u: Array,
+    complement: Array,
+    /,
+    *,
+    parent_mean: float,
+    parent_std: float,
+    low: float,
+    high: float,
+) -> Array:
+    """The inverse CDF of a truncated normal, in the dtype of `u`; unclipped.
+
+    Parameters
+    ----------
+    xp : namespace
+        The namespace of the arrays.
+    u, complement : array
+        Uniform numbers above 0, and 1 - `u`, of dtype float32 or float64.
+    parent_mean, parent_std, low, high : float
+        The law.
+
+    Returns
+    -------
+    array
+        Values that are within the bounds up to rounding.
+    """
+    interval = Interval.of(low, high, mean=parent_mean, std=parent_std)
+    width = interval.right - interval.left
+    if width < math.sqrt(float(xp.finfo(u.dtype).eps)):
+        offset = _narrow
+    elif abs(interval.mode) > _ONE_SIDED_FROM:
+        offset = _one_sided
+    else:
+        a = (low - parent_mean) / parent_std
+        return parent_mean + parent_std * _central(xp, u, complement, a, interval, width)
+    if interval.mode > 0:  # the density falls from the lower bound on
+        return low + parent_std * offset(xp, u, complement, interval)
+    return high - parent_std * offset(xp, complement, u, interval)
+
+
+def _narrow(xp: Any, u: Array, complement: Array, interval: Interval) -> Array:
+    """Offset from the mode, of an interval so narrow that the density is exponential in it."""
+    width = interval.right - interval.left
+    tilt = width * abs(interval.mode)
+    if tilt < 1e-3:
+        return width * u * (1 - (tilt / 2) * complement)
+    return (-width / tilt) * xp.log1p(math.expm1(-tilt) * u)
+
+
+def _one_sided(xp: Any, u: Array, complement: Array, interval: Interval) -> Array:
+    """Offset from the mode of an interval in the tail: Newton on the log of the survival.
+
+    With M the Mills ratio, the offset t beyond which a share exp(-e) of the tail is left solves
+    m t + t^2 / 2 + log(M(m) / M(m + t)) = e.
+    """
+    m = abs(interval.mode)
+    mills_at_mode = Interval(m, 0.0, math.inf, math.nan).integral()
+    share = min(1.0, interval.integral() / mills_at_mode)
+    left_over = (1 - share) + share * complement
+    e = xp.where(u < 0.5, -xp.log1p(-share * u), -xp.log(left_over))
+    t = 2 * e / (m + xp.sqrt(m * m + 2 * e))
+    for _ in range(3):
+        mills = _mills_ratio(m + t)
+        t = t - mills * (m * t + t * t / 2 + xp.log(mills_at_mode / mills) - e)
+    return t
+
+
+def _mills_ratio(x: Array) -> Array:
+    """Survival over density of the standard normal, for x above 4: Laplace's fraction."""
+    fraction = x
+    for k in range(12, 0, -1):
+        fraction = x + k / fraction
+    return 1 / fraction
+
+
+def _central(
+    xp: Any, u: Array, complement: Array, a: float, interval: Interval, width: float
+) -> Array:
+    """The quantile in parent stds, from whichever tail probability is the smaller."""
+    b = a + width
+    mass = math.exp(interval.log_mass())
+    below, above = _normal.cdf(a), _normal.cdf(-b)
+    from_center = math.erf(a / math.sqrt(2)) / 2 + mass * u
+    z = from_center * _ratio(_CENTER, _CENTER_REACH**2 - from_center * from_center)
+    if max(0.5 - below, 0.5 - above) <= _CENTER_REACH:
+        return z
+    left, right = below + mass * u, above + mass * complement
+    in_left = left < right
+    r = xp.sqrt(-xp.log(xp.where(in_left, left, right)))
+    tail = _ratio(_TAIL, r - 1.6)
+    if min(below, above) < math.exp(-25):
+        tail = xp.where(r > 5, _ratio(_FAR_TAIL, r - 5), tail)
+    tail = xp.where(in_left, -tail, tail)
+    return xp.where(xp.abs(from_center) > _CENTER_REACH, tail, z)
+
+
+def _ratio(coefficients: tuple[tuple[float, ...], tuple[float, ...]], x: Array) -> Array:
+    numerator, denominator = (_polynomial(c, x) for c in coefficients)
+    return numerator / denominator
+
+
+def _polynomial(coefficients: tuple[float, ...], x: Array) -> Array:
+    value = coefficients[0] * x + coefficients[1]
+    for coefficient in coefficients[2:]:
+        value = value * x + coefficient
+    return value
+
+
+def isotropic(xp: Any, modulus: Array, turn: Array, dtype: Any, /) -> Array:
+    """Complex numbers of a modulus, turned by a uniform number of revolutions."""
+    angle = math.tau * turn
+    real, imaginary = modulus * xp.cos(angle), modulus * xp.sin(angle)
+    return xp.astype(real, dtype) + 1j * xp.astype(imaginary, dtype)
+
+
+def disc_modulus(xp: Any, u: Array, /, *, bound: float) -> Array:
+    """Modulus of a uniform point of a disc."""
+    return _short_of(xp, u, bound) * xp.sqrt(u)
+
+
+def truncated_modulus(xp: Any, u: Array, /, *, parent_std: float, bound: float) -> Array:
+    """Modulus of a complex normal number, given that it is at most `bound`."""
+    share = math.expm1(-((bound / parent_std) ** 2))
+    modulus = parent_std * xp.sqrt(-xp.log1p(share * u))
+    return xp.where(modulus < bound, modulus, bound) * _short_of(xp, u, 1.0)
+
+
+def _short_of(xp: Any, like: Array, bound: float) -> float:
+    """The bound less what rounding the real and the imaginary part may add to a modulus."""
+    return bound * (1 - 4 * float(xp.finfo(like.dtype).eps))

@@ -1,0 +1,369 @@
+"""The embedded backend: NumPy arrays from NumPy's own generators, keyed by seed and path.
+
+Every stream is a `numpy.random.Generator` of its own; NumPy's global state is neither read nor
+advanced. Needs NumPy, and ml_dtypes for bfloat16 and float8.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import _samplers
+from ._axes import Axes
+from ._draw import draw
+from ._dtypes import check_dtype, component, compute_dtype, field_of, inner_bounds
+from ._errors import DtypeError, SourceError
+from ._fans import Fans
+from ._ledger import Ledger, Measured
+from ._measure import measure as measure_parts
+from ._plan import Part, Plan, resolve
+from ._schemes import Scheme
+from ._source import Region
+from ._stream import Path, check_seed, parse_path, stream_key
+
+Array = np.ndarray[Any, Any]
+
+_CHUNK = 1 << 15  # elements: the temporaries of a chunk stay in the second-level cache
+
+__all__ = ["NumpySource", "init", "init_params", "measure"]
+
+
+class NumpySource:
+    """A source of NumPy arrays.
+
+    Parameters
+    ----------
+    seed : int
+        From 0 up to 2**64 - 1.
+    path : str or sequence of str, default ()
+        The parameter's path: the stream is a function of seed and path, and of nothing else.
+
+    Raises
+    ------
+    SourceError
+        If the seed is not an integer of 64 bits, or a segment of the path is empty.
+
+    Examples
+    --------
+    >>> NumpySource(1).child("layers").child("0")
+    NumpySource(1, 'layers.0')
+    """
+
+    xp = np
+    device = "cpu"
+
+    def __init__(self, seed: int, path: str | Sequence[str] = (), /) -> None:
+        self.seed = check_seed(seed)
+        self.path: Path = parse_path(path) if path else ()
+
+    def __repr__(self) -> str:
+        return f"NumpySource({self.seed}, {'.'.join(self.path)!r})"
+
+    def child(self, name: str, /) -> NumpySource:
+        """The source of an independent stream."""
+        return NumpySource(self.seed, (*self.path, *parse_path([name])))
+
+    def uniform(
+        self, region: Region, dtype: str, /, *, low: float, high: float, out: Array | None = None
+    ) -> Array:
+        """Uniform on [low, high); on the disc of radius `high` for a complex dtype."""
+        generator = self._generator("value")
+        if field_of(dtype) == "complex":
+            modulus = lambda u: _samplers.disc_modulus(np, u, bound=high)  # noqa: E731
+            return _fill(region, dtype, out, _isotropic(generator, dtype, modulus))
+        inner = inner_bounds(low, high, dtype, half_open=True)
+
+        def values(chunk: Array) -> None:
+            generator.random(dtype=chunk.dtype, out=chunk)
+            chunk *= high - low
+            chunk += low
+            np.clip(chunk, *inner, out=chunk)
+
+        return _fill(region, dtype, out, values)
+
+    def normal(
+        self, region: Region, dtype: str, /, *, mean: float, std: float, out: Array | None = None
+    ) -> Array:
+        """Normal."""
+        generator = self._generator("value")
+        scale = std / math.sqrt(2) if field_of(dtype) == "complex" else std
+
+        def values(chunk: Array) -> None:
+            real = chunk.view(component(chunk.dtype.name))
+            generator.standard_normal(dtype=real.dtype, out=real)
+            real *= scale
+            if mean:
+                chunk += mean
+
+        return _fill(region, dtype, out, values)
+
+    def truncated_normal(
+        self,
+        region: Region,
+        dtype: str,
+        /,
+        *,
+        parent_mean: float,
+        parent_std: float,
+        low: float,
+        high: float,
+        out: Array | None = None,
+    ) -> Array:
+        """Normal, given that it is within the absolute bounds; for a complex dtype, in modulus."""
+        generator = self._generator("value")
+        if field_of(dtype) == "complex":
+            modulus = lambda u: _samplers.truncated_modulus(  # noqa: E731
+                np, u, parent_std=parent_std, bound=high
+            )
+            return _fill(region, dtype, out, _isotropic(generator, dtype, modulus))
+        inner = inner_bounds(low, high, dtype)
+
+        def values(chunk: Array) -> None:
+            u, complement = _uniforms(generator, chunk.shape, chunk.dtype)
+            chunk[...] = _samplers.truncated_normal(
+                np,
+                u,
+                complement,
+                parent_mean=parent_mean,
+                parent_std=parent_std,
+                low=low,
+                high=high,
+            )
+            np.clip(chunk, *inner, out=chunk)
+
+        return _fill(region, dtype, out, values)
+
+    def permutation(self, count: int, size: int, /) -> Array:
+        """`count` independent permutations of range(`size`)."""
+        table = np.broadcast_to(np.arange(size, dtype=np.int32), (count, size))
+        return self._generator("permutation").permuted(table, axis=1)
+
+    def cast(self, array: Array, dtype: str, /) -> Array:
+        """The array in a storage dtype, rounded to nearest."""
+        return array.astype(_native(dtype), copy=False)
+
+    def _generator(self, purpose: str) -> np.random.Generator:
+        # SFC64 is NumPy's fastest; SeedSequence spreads the key's 64 bits over its state.
+        return np.random.Generator(np.random.SFC64(stream_key(self.seed, self.path, purpose)))
+
+
+def init(
+    scheme: Scheme,
+    shape: Iterable[int],
+    axes: Axes | None = None,
+    /,
+    *,
+    seed: int,
+    path: str | Sequence[str] = (),
+    dtype: Any = "float32",
+    fans: Fans | None = None,
+    out: Array | None = None,
+) -> Array:
+    """Initialize one parameter.
+
+    Parameters
+    ----------
+    scheme : Scheme
+        The rule.
+    shape : iterable of int
+        Shape of the parameter.
+    axes : Axes, optional
+        The role of each of its axes; may be left out if the scheme asks for none.
+    seed : int
+        From 0 up to 2**64 - 1.
+    path : str or sequence of str, default ()
+        The parameter's path. Parameters of equal seeds and different paths are independent.
+    dtype : dtype or str, default "float32"
+        Any NumPy or ml_dtypes floating-point or complex dtype.
+    fans : Fans, optional
+        Fans to take instead of those that `axes` defines.
+    out : numpy.ndarray, optional
+        Array of `shape` to write into, contiguous or not; its dtype is taken.
+
+    Returns
+    -------
+    numpy.ndarray
+        The parameter; `out`, if it was given.
+
+    Raises
+    ------
+    AxesError, FanError, LawError, SchemeError, DtypeError, SourceError
+        Before anything is drawn.
+
+    Examples
+    --------
+    >>> from math import isclose
+    >>> scheme = Scheme.from_data("glorot_uniform")
+    >>> w = init(scheme, (300, 700), Axes("out in"), seed=0, path="encoder.weight")
+    >>> isclose(w.var(), 2 / 1000, rel_tol=0.01)
+    True
+    """
+    name = dtype_name(dtype if out is None else out.dtype)
+    plan = resolve(scheme, shape, axes, fans=fans, field=field_of(name))
+    return draw_into(plan, NumpySource(seed, path), name, out)
+
+
+def init_params(ledger: Ledger, /, *, seed: int, dtype: Any = "float32") -> Iterator[tuple[str, Array]]:
+    """Initialize the parameters of a whole model, one after the other.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        What `plan_model` decided for each parameter.
+    seed : int
+        From 0 up to 2**64 - 1.
+    dtype : dtype or str, default "float32"
+        Storage dtype of all parameters.
+
+    Yields
+    ------
+    path, array : str and numpy.ndarray
+        Each parameter that the ledger has as initialized, in its order.
+
+    Raises
+    ------
+    DtypeError, SourceError
+        Before anything is drawn.
+    """
+    name = dtype_name(dtype)
+    source = NumpySource(seed)
+    ledger.check_draws(name)
+    return (
+        (entry.path, draw_into(entry.plan, NumpySource(source.seed, entry.stream), name, None))
+        for entry in ledger.entries
+        if entry.plan is not None
+    )
+
+
+def measure(plan: Plan, array: Array, /) -> Measured:
+    """Compare a drawn parameter's mean and std with its laws'.
+
+    Parameters
+    ----------
+    plan : Plan
+        What was drawn.
+    array : numpy.ndarray
+        What came out.
+
+    Returns
+    -------
+    Measured
+        Mean and std, and how many of their standard errors they are off.
+
+    Examples
+    --------
+    >>> plan = resolve(Scheme.from_data("he_normal"), (256, 256), Axes("out in"))
+    >>> found = measure(plan, draw(plan, NumpySource(0)))
+    >>> abs(found.mean_z) < 4 and abs(found.std_z) < 4
+    True
+    """
+
+    def sums(part: Part) -> tuple[float, float]:
+        box = array[tuple(slice(b, b + n) for b, n in zip(part.start, part.shape, strict=True))]
+        total = square = 0.0
+        for tile in _tiles(box):
+            wide = tile.astype(np.complex128 if plan.field == "complex" else np.float64)
+            wide -= part.law.mean
+            total += float(wide.real.sum())
+            square += float((wide.real**2).sum() + (wide.imag**2).sum())
+        return total, square
+
+    return measure_parts(plan, sums)
+
+
+def draw_into(plan: Plan, source: NumpySource, dtype: str, out: Array | None) -> Array:
+    """Draw into an array, made here unless it is given."""
+    if out is None:
+        out = np.empty(plan.shape, _native(dtype))
+    return draw(plan, source, dtype=dtype, out=out)
+
+
+def dtype_name(dtype: Any) -> str:
+    """The name of a NumPy or ml_dtypes floating-point or complex dtype, or of its name."""
+    return _native(dtype if isinstance(dtype, str) else np.dtype(dtype).name).name
+
+
+def _native(name: str) -> np.dtype[Any]:
+    check_dtype(name)
+    if name in ("bfloat16",) or name.startswith("float8"):
+        try:
+            import ml_dtypes
+        except ImportError:
+            raise DtypeError(f"`dtype` {name} must have ml_dtypes installed, got none") from None
+        return np.dtype(getattr(ml_dtypes, name))
+    return np.dtype(name)
+
+
+def _fill(
+    region: Region, dtype: str, out: Array | None, values: Callable[[Array], None]
+) -> Array:
+    """Fill an array chunk by chunk, in row-major order, whatever its memory layout."""
+    if not region.is_whole:
+        raise SourceError(
+            f"`window` must be the whole parameter for a sequential stream, got {region.shape} "
+            f"of {region.whole}"
+        )
+    native = _native(dtype)
+    if out is None:
+        out = np.empty(region.shape, native)
+    elif out.dtype != native:
+        raise SourceError(f"`out` must be of dtype {native}, got {out.dtype}")
+    computing = np.dtype(compute_dtype(dtype))
+    for tile in _tiles(out):
+        if tile.dtype == computing and tile.flags.c_contiguous:
+            values(tile.reshape(-1))
+        else:
+            buffer = np.empty(tile.size, computing)
+            values(buffer)
+            tile[...] = buffer.reshape(tile.shape)
+    return out
+
+
+def _tiles(array: Array) -> Iterator[Array]:
+    """Views of at most a chunk that follow one another in row-major order."""
+    if array.size <= _CHUNK:
+        if array.size:
+            yield array
+        return
+    if array.flags.c_contiguous:
+        flat = array.reshape(-1)
+        for start in range(0, flat.size, _CHUNK):
+            yield flat[start : start + _CHUNK]
+        return
+    axis = next(i for i, size in enumerate(array.shape) if size > 1)
+    rows = max(1, _CHUNK // math.prod(array.shape[axis + 1 :]))
+    index: list[Any] = [slice(None)] * array.ndim
+    for start in range(0, array.shape[axis], rows):
+        index[axis] = slice(start, start + rows)
+        yield from _tiles(array[tuple(index)])
+
+
+def _uniforms(
+    generator: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> tuple[Array, Array]:
+    """Uniform numbers above 0 and their complements, each with its full relative precision."""
+    bits = 32 if dtype == np.float32 else 64
+    unsigned = np.uint32 if bits == 32 else np.uint64
+    words = generator.integers(0, 1 << bits, size=shape, dtype=unsigned)  # type: ignore[arg-type]
+    scale = math.ldexp(1.0, -bits)
+
+    def centered(words: Array) -> Array:
+        return (words.astype(dtype) + dtype.type(0.5)) * dtype.type(scale)
+
+    return centered(words), centered(~words)
+
+
+def _isotropic(
+    generator: np.random.Generator, dtype: str, modulus: Callable[[Array], Array]
+) -> Callable[[Array], None]:
+    def values(chunk: Array) -> None:
+        real = np.dtype(component(dtype))
+        u, _ = _uniforms(generator, chunk.shape, real)
+        turn, _ = _uniforms(generator, chunk.shape, real)
+        chunk[...] = _samplers.isotropic(np, modulus(u), turn, chunk.dtype)
+
+    return values
