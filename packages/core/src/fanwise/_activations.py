@@ -117,9 +117,7 @@ def _log_sigmoid() -> Activation:
 
 
 def _hardsigmoid() -> Activation:
-    return Activation(
-        lambda x: _clip(x / 6 + 0.5, 0.0, 1.0), lambda x: (abs(x) < 3) / 6, (-3, 3)
-    )
+    return Activation(lambda x: _clip(x / 6 + 0.5, 0.0, 1.0), lambda x: (abs(x) < 3) / 6, (-3, 3))
 
 
 def _hardswish() -> Activation:
@@ -136,9 +134,7 @@ def _tanh() -> Activation:
 def _hardtanh(low: float, high: float) -> Activation:
     if not low < high:
         raise GainError(f"`parameters` of hardtanh must be increasing, got ({low}, {high})")
-    return Activation(
-        lambda x: _clip(x, low, high), lambda x: float(low < x < high), (low, high)
-    )
+    return Activation(lambda x: _clip(x, low, high), lambda x: float(low < x < high), (low, high))
 
 
 def _tanhshrink() -> Activation:
@@ -147,7 +143,9 @@ def _tanhshrink() -> Activation:
 
 def _softshrink(cut: float) -> Activation:
     return Activation(
-        lambda x: math.copysign(max(abs(x) - cut, 0.0), x), lambda x: float(abs(x) > cut), (-cut, cut)
+        lambda x: math.copysign(max(abs(x) - cut, 0.0), x),
+        lambda x: float(abs(x) > cut),
+        (-cut, cut),
     )
 
 

@@ -181,7 +181,7 @@ class Block:
     axes: Axes
 
 
-def check_shape(shape: Iterable[int]) -> Shape:
+def check_shape(shape: Any) -> Shape:
     """Return `shape` as a tuple of whole numbers, none below zero."""
     if isinstance(shape, str) or not isinstance(shape, Iterable):
         raise AxesError(f"`shape` must be a sequence of whole numbers, got {shape!r}")
@@ -214,7 +214,9 @@ def split_blocks(shape: Shape, axes: Axes) -> tuple[Block, ...]:
     sizes_of = dict(axes.blocks)
     sizes_along: list[tuple[int, ...]] = []
     for size, role in zip(shape, axes.roles, strict=True):
-        sizes_along.append(_block_sizes(role, size, sizes_of[role]) if role in sizes_of else (size,))
+        sizes_along.append(
+            _block_sizes(role, size, sizes_of[role]) if role in sizes_of else (size,)
+        )
     group = axes.size(axes.grouped_role, shape) // axes.groups
     blocks = []
     for indices in itertools.product(*(range(len(sizes)) for sizes in sizes_along)):
@@ -263,7 +265,7 @@ def _check_role(name: str, role: Any) -> None:
         raise AxesError(f"`{name}` must be among {', '.join(map(repr, ROLES))}, got {role!r}")
 
 
-def _parse_stride(stride: int | Sequence[int], kernel_axes: int) -> tuple[int, ...]:
+def _parse_stride(stride: Any, kernel_axes: int) -> tuple[int, ...]:
     if isinstance(stride, str) or not isinstance(stride, Sequence):
         step = integer("stride", stride, AxesError, minimum=1)
         if step > 1 and not kernel_axes:

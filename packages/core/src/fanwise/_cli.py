@@ -138,7 +138,7 @@ def _read_model(path: Path) -> tuple[Parameter, ...]:
 
 def _read_header(path: Path) -> tuple[Parameter, ...]:
     """Names and shapes of a `.safetensors` file; only its header is read."""
-    import safetensors  # noqa: PLC0415  (needed here alone)
+    import safetensors
 
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
@@ -152,7 +152,9 @@ def _read_header(path: Path) -> tuple[Parameter, ...]:
                 for name, part in slices.items()
             )
     except safetensors.SafetensorError as error:
-        raise RecipeError(f"`model` must be a valid .safetensors file, got {path}: {error}") from None
+        raise RecipeError(
+            f"`model` must be a valid .safetensors file, got {path}: {error}"
+        ) from None
 
 
 def _read_json(path: Path) -> Any:
@@ -169,10 +171,10 @@ def _json_or_text(text: str) -> Any:
 def _draw_all(
     ledger: Ledger, seed: int, dtype: str, *, quiet: bool
 ) -> tuple[dict[str, Any], dict[str, Measured]]:
-    from rich.console import Console  # noqa: PLC0415  (needed here alone)
-    from rich.progress import Progress  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import Progress
 
-    from . import numpy as backend  # noqa: PLC0415
+    from . import numpy as backend
 
     arrays: dict[str, Any] = {}
     measured = {}
@@ -200,7 +202,7 @@ def _check_writable(path: Path) -> None:
 
 def _write_safetensors(path: Path, arrays: dict[str, Any], metadata: dict[str, str]) -> None:
     """Write to a temporary file beside `path`, then rename: all of it or nothing."""
-    from safetensors.numpy import save_file  # noqa: PLC0415  (needed here alone)
+    from safetensors.numpy import save_file
 
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(handle)

@@ -163,8 +163,7 @@ def _overlap(part: Part, start: Shape, shape: Shape) -> tuple[Shape, Shape] | No
     """The box that a part and a window share, from the parameter's origin; None if empty."""
     begin = tuple(max(a, b) for a, b in zip(part.start, start, strict=True))
     end = tuple(
-        min(a + n, b + m)
-        for a, n, b, m in zip(part.start, part.shape, start, shape, strict=True)
+        min(a + n, b + m) for a, n, b, m in zip(part.start, part.shape, start, shape, strict=True)
     )
     extent = tuple(e - b for b, e in zip(begin, end, strict=True))
     if any(n < 0 for n in extent) or (math.prod(extent) == 0 and math.prod(part.shape) > 0):

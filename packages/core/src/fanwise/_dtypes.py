@@ -81,7 +81,9 @@ def compute_dtype(dtype: str) -> str:
     return dtype if dtype in ("float64", "complex64", "complex128") else "float32"
 
 
-def inner_bounds(low: float, high: float, dtype: str, *, half_open: bool = False) -> tuple[float, float]:
+def inner_bounds(
+    low: float, high: float, dtype: str, *, half_open: bool = False
+) -> tuple[float, float]:
     """The smallest and the largest number of `dtype` within [low, high], or [low, high).
 
     Rounding to nearest is monotone: a value that is clipped to these before it is rounded to

@@ -130,7 +130,7 @@ def uniform(
     """
     if (bound is None) == (low is None and high is None) or (low is None) != (high is None):
         raise SchemeError(
-            f"`bound`, or `low` and `high`, must be given, got bound={bound}, low={low}, high={high}"
+            f"`bound`, or `low` and `high`, must be given, got {bound}, {low} and {high}"
         )
     if bound is not None:
         high = positive("bound", bound, SchemeError)
@@ -482,7 +482,7 @@ def elementwise_law(scheme: Scheme, fans: Fans | None, field: Field) -> Law:
         return ComplexUniform(_modulus_bound(scheme))
     if scheme.name == "truncated_normal":
         return _truncated_law(scheme, field)
-    assert scheme.name == "variance_scaling" and fans is not None  # noqa: S101  (resolve's promise)
+    assert fans is not None  # resolve's promise to variance_scaling
     std = scheme["gain"] / math.sqrt(fans.value(scheme["fan"]))
     return _law_of_std(scheme["family"], std, scheme["cut"], field)
 
@@ -514,8 +514,10 @@ def _truncated_law(scheme: Scheme, field: Field) -> Law:
         return law(scheme["parent_std"])
     std: float = scheme["std"]
     if not absolute:
-        unit = ComplexTruncatedNormal(1.0, _modulus_bound(scheme)) if field == "complex" else (
-            TruncatedNormal.in_std_units(low, high, parent_std=1.0)
+        unit = (
+            ComplexTruncatedNormal(1.0, _modulus_bound(scheme))
+            if field == "complex"
+            else (TruncatedNormal.in_std_units(low, high, parent_std=1.0))
         )
         return law(std / unit.std)
     widest = high / math.sqrt(2) if field == "complex" else (high - low) / math.sqrt(12)

@@ -192,7 +192,7 @@ def _count(name: str, value: Any) -> Count:
         raise FanError(f"`{name}` must be an integer or a Fraction, got {value!r}")
     if value < 0:
         raise FanError(f"`{name}` must not be negative, got {value}")
-    return _plain(Fraction(value.numerator, value.denominator))
+    return _plain(Fraction(int(value.numerator), int(value.denominator)))
 
 
 def _plain(value: Count) -> Count:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
 from ._errors import LawError, integer, one_of, positive
-from ._laws import Constant, Law, Support, bisect, check_probability
+from ._laws import Law, Support, bisect, check_probability
 from ._quadrature import panels
 
 Field: TypeAlias = Literal["real", "complex"]
@@ -59,7 +59,7 @@ class HaarOrthogonal:
 
     @property
     def std(self) -> float:
-        """gain over the square root of the dimension."""
+        """Gain over the square root of the dimension."""
         return self.gain / math.sqrt(self.dimension)
 
     @property
@@ -150,7 +150,7 @@ class ZeroInflated:
 
     @property
     def mean(self) -> float:
-        """density times the mean of the entry's law."""
+        """Density times the mean of the entry's law."""
         return self.density * self.entry.mean
 
     @property
@@ -217,5 +217,3 @@ class ZeroInflated:
         if self.entry.variance == 0:
             return float(self.entry.mean < 0)
         return 0.0 if self._is_complex else 0.5
-
-

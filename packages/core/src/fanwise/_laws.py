@@ -281,9 +281,7 @@ class TruncatedNormal(RealLaw):
 
     @property
     def _interval(self) -> _normal.Interval:
-        return _normal.Interval.of(
-            self.low, self.high, mean=self.parent_mean, std=self.parent_std
-        )
+        return _normal.Interval.of(self.low, self.high, mean=self.parent_mean, std=self.parent_std)
 
     @property
     def mean(self) -> float:

@@ -241,14 +241,12 @@ def _selector(rule: Rule) -> str:
     return f"({rule.match!r})" if rule.kind is None else f"({rule.match!r}, kind {rule.kind!r})"
 
 
-def _plan(
-    parameter: Parameter, index: int, rule: Rule, by_path: Mapping[str, Parameter]
-) -> Entry:
+def _plan(parameter: Parameter, index: int, rule: Rule, by_path: Mapping[str, Parameter]) -> Entry:
     if rule.left_as is not None:
         return Entry(parameter, rule.left_as, index, note=rule.note)
     try:
         scheme = rule.scheme_for(parameter.path)
-        assert scheme is not None  # noqa: S101  (a rule has one or is left)
+        assert scheme is not None  # a rule has one or is left
         fans = _fans_of_weight(parameter, rule, by_path)
         axes = parameter.axes if parameter.axes is not None else rule.axes
         plan = resolve(scheme, parameter.shape, axes, fans=fans, field=parameter.field)

@@ -15,14 +15,16 @@ from ._structured import MatrixView, zeros_per_unit
 
 def draw_structured(scheme: Scheme, part: Part, source: RandomSource, dtype: str, /) -> Array:
     """One block of a parameter under a structured scheme, in the computing dtype of `dtype`."""
-    assert part.axes is not None  # noqa: S101  (resolve's promise)
+    assert part.axes is not None  # resolve's promise
     view = MatrixView.of(part.shape, part.axes)
     if scheme.name == "sparse":
         return _sparse(scheme, part, view, source, dtype)
     xp = source.xp
     if scheme.name in ("orthogonal", "delta_orthogonal"):
         columns = view.columns if scheme.name == "orthogonal" else view.inputs
-        matrices = scheme["gain"] * haar(source, view.copies * view.groups, view.rows, columns, dtype)
+        matrices = scheme["gain"] * haar(
+            source, view.copies * view.groups, view.rows, columns, dtype
+        )
     else:
         number = getattr(xp, compute_dtype(dtype))
         eye = xp.eye(view.rows, view.inputs, dtype=number, device=source.device)
@@ -33,9 +35,7 @@ def draw_structured(scheme: Scheme, part: Part, source: RandomSource, dtype: str
     return to_storage(xp, matrices, part.shape, part.axes)
 
 
-def haar(
-    source: RandomSource, count: int, rows: int, columns: int, dtype: str, /
-) -> Array:
+def haar(source: RandomSource, count: int, rows: int, columns: int, dtype: str, /) -> Array:
     """Haar-random matrices with orthonormal rows or columns, whichever are fewer.
 
     QR of a Gaussian matrix, with the signs (phases) of R's diagonal moved into Q: without that,
@@ -83,7 +83,7 @@ def _sparse(
     else:
         zero = xp.reshape(zero, (matrices, view.inputs, view.rows, view.taps))
         zero = xp.permute_dims(zero, (0, 2, 1, 3))
-    assert part.axes is not None  # noqa: S101  (resolve's promise)
+    assert part.axes is not None  # resolve's promise
     region = Region.all_of(part.shape, part.axes.canonical_order)
     values = source.normal(region, compute_dtype(dtype), mean=0.0, std=scheme["std"])
     return xp.where(to_storage(xp, zero, part.shape, part.axes), xp.zeros_like(values), values)
@@ -99,5 +99,3 @@ def to_storage(xp: Any, matrices: Array, shape: Shape, axes: Axes, /) -> Array:
     array = xp.reshape(xp.permute_dims(grid, order), canonical)
     inverse = sorted(range(len(shape)), key=axes.canonical_order.__getitem__)
     return xp.permute_dims(array, tuple(inverse))
-
-

@@ -137,9 +137,7 @@ def _interior_offset(interval: Interval, total: float) -> float:
     if math.isnan(interval.end_sum):
         return (at_left - at_right) / total
     # exp(-a^2/2) - exp(-b^2/2), with b^2 - a^2 = (b - a)(b + a)
-    difference = max(at_left, at_right) * math.expm1(
-        -(right - left) * abs(interval.end_sum) / 2
-    )
+    difference = max(at_left, at_right) * math.expm1(-(right - left) * abs(interval.end_sum) / 2)
     return math.copysign(difference, interval.end_sum) / total
 
 
@@ -161,9 +159,7 @@ def _excess_kurtosis(interval: Interval, total: float, mean: float, variance: fl
     left, right = interval.left, interval.right
     if interval.mode == 0.0 and min(-left, right) > 3:
         # So little is cut off that the fourth moment is near 3: sum what the ends take away.
-        b1, b2, b3 = (
-            (_end(right, power) - _end(left, power)) / total for power in (1, 2, 3)
-        )
+        b1, b2, b3 = ((_end(right, power) - _end(left, power)) / total for power in (1, 2, 3))
         m = mean
         fourth = 3 * b1 - b3 - 3 * b1 * b1 + 4 * m * m + 4 * m * b2 - 12 * m * m * b1 - 6 * m**4
         return fourth / variance**2

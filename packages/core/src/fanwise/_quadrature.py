@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -43,7 +44,7 @@ def panel(f: Integrand, low: float, high: float) -> float:
 
 def panels(f: Integrand, points: Sequence[float]) -> float:
     """Integrate a function over consecutive panels, smooth within each."""
-    return math.fsum(panel(f, a, b) for a, b in zip(points, points[1:], strict=False))
+    return math.fsum(panel(f, a, b) for a, b in itertools.pairwise(points))
 
 
 def adaptive(
@@ -65,7 +66,7 @@ def adaptive(
         left, right = panel(f, low, middle), panel(f, middle, high)
         return (-abs(left + right - whole), low, high, left, right)
 
-    heap = [entry(a, b, panel(f, a, b)) for a, b in zip(points, points[1:], strict=False)]
+    heap = [entry(a, b, panel(f, a, b)) for a, b in itertools.pairwise(points)]
     heapq.heapify(heap)
     while True:
         sides = [side for *_, left, right in heap for side in (left, right)]

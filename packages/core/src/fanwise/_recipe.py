@@ -1,4 +1,4 @@
-"""Recipes: ordered rules from the parameters of a model to schemes, as plain data (spec: recipes)."""
+"""Recipes: ordered rules from a model's parameters to schemes, as plain data (spec: recipes)."""
 
 from __future__ import annotations
 
@@ -330,7 +330,7 @@ def _from_data(cls: type[_T], data: Any) -> _T:
         if field.default is dataclasses.MISSING and field.name not in data:
             raise RecipeError(f"`{name}` must have the key {field.name!r}, got {dict(data)}")
     readers = {"axes": Axes.from_data, "scheme": Scheme.from_data, "depth": Depth.from_data}
-    values = {
+    values: dict[str, Any] = {
         key: readers[key](value) if key in readers and value is not None else value
         for key, value in data.items()
     }

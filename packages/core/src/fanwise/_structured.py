@@ -12,9 +12,9 @@ from fractions import Fraction
 from typing import Literal, TypeAlias, get_args
 
 from ._axes import Axes, Shape
+from ._complex_laws import ComplexNormal
 from ._errors import SchemeError, finite, one_of, positive
 from ._joint_laws import Field, HaarOrthogonal, ZeroInflated
-from ._complex_laws import ComplexNormal
 from ._laws import Constant, Law, Normal
 from ._schemes import Scheme, make, named
 
@@ -241,7 +241,11 @@ def zeros_per_unit(scheme: Scheme, view: MatrixView) -> tuple[int, int]:
 def structured_law(scheme: Scheme, view: MatrixView, field: Field) -> Law:
     """The joint law of a block's entries under a structured scheme (spec: laws/7)."""
     needs_kernel = scheme.name in ("dirac", "delta_orthogonal")
-    if needs_kernel != bool(view.kernel) and scheme.name in ("dirac", "delta_orthogonal", "identity"):
+    if needs_kernel != bool(view.kernel) and scheme.name in (
+        "dirac",
+        "delta_orthogonal",
+        "identity",
+    ):
         rule = "have a 'kernel' axis" if needs_kernel else "have no 'kernel' axis (see `dirac`)"
         raise SchemeError(f"`axes` must {rule} for {scheme.name}, got a kernel of {view.kernel}")
     if view.size == 0:

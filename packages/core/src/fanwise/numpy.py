@@ -207,7 +207,9 @@ def init(
     return draw_into(plan, NumpySource(seed, path), name, out)
 
 
-def init_params(ledger: Ledger, /, *, seed: int, dtype: Any = "float32") -> Iterator[tuple[str, Array]]:
+def init_params(
+    ledger: Ledger, /, *, seed: int, dtype: Any = "float32"
+) -> Iterator[tuple[str, Array]]:
     """Initialize the parameters of a whole model, one after the other.
 
     Parameters
@@ -279,7 +281,8 @@ def draw_into(plan: Plan, source: NumpySource, dtype: str, out: Array | None) ->
     """Draw into an array, made here unless it is given."""
     if out is None:
         out = np.empty(plan.shape, _native(dtype))
-    return draw(plan, source, dtype=dtype, out=out)
+    draw(plan, source, dtype=dtype, out=out)
+    return out
 
 
 def dtype_name(dtype: Any) -> str:
@@ -289,18 +292,17 @@ def dtype_name(dtype: Any) -> str:
 
 def _native(name: str) -> np.dtype[Any]:
     check_dtype(name)
-    if name in ("bfloat16",) or name.startswith("float8"):
-        try:
-            import ml_dtypes
-        except ImportError:
-            raise DtypeError(f"`dtype` {name} must have ml_dtypes installed, got none") from None
-        return np.dtype(getattr(ml_dtypes, name))
-    return np.dtype(name)
+    if name != "bfloat16" and not name.startswith("float8"):
+        return np.dtype(name)
+    try:
+        import ml_dtypes
+    except ImportError:
+        raise DtypeError(f"`dtype` {name} must have ml_dtypes installed, got none") from None
+    native: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
+    return native
 
 
-def _fill(
-    region: Region, dtype: str, out: Array | None, values: Callable[[Array], None]
-) -> Array:
+def _fill(region: Region, dtype: str, out: Array | None, values: Callable[[Array], None]) -> Array:
     """Fill an array chunk by chunk, in row-major order, whatever its memory layout."""
     if not region.is_whole:
         raise SourceError(
@@ -348,11 +350,12 @@ def _uniforms(
     """Uniform numbers above 0 and their complements, each with its full relative precision."""
     bits = 32 if dtype == np.float32 else 64
     unsigned = np.uint32 if bits == 32 else np.uint64
-    words = generator.integers(0, 1 << bits, size=shape, dtype=unsigned)  # type: ignore[arg-type]
+    words = generator.integers(0, 1 << bits, size=shape, dtype=unsigned)
     scale = math.ldexp(1.0, -bits)
 
     def centered(words: Array) -> Array:
-        return (words.astype(dtype) + dtype.type(0.5)) * dtype.type(scale)
+        numbers: Array = (words.astype(dtype) + dtype.type(0.5)) * dtype.type(scale)
+        return numbers
 
     return centered(words), centered(~words)
 

@@ -1,0 +1,82 @@
+# /// script
+# dependencies = ["nox>=2025.2.9"]
+# ///
+"""Sessions: what runs by default is what must pass; `nox -l` lists the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.error_on_missing_interpreters = True
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+CORE = "packages/core"
+CONSTRAINTS = ("--constraint", "constraints.txt")
+
+
+def install(session: nox.Session, *packages: str, group: str | None = None) -> None:
+    """Install packages and a dependency group, under the repository's constraints."""
+    groups = nox.project.dependency_groups(PYPROJECT, group) if group else ()
+    session.install(*CONSTRAINTS, *groups, *packages)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and format, and that the distributions build and their metadata is sound."""
+    install(session, group="lint")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    out = Path(session.create_tmp()) / "dist"
+    session.run("python", "-m", "build", "--outdir", str(out), CORE, silent=True)
+    session.run("twine", "check", "--strict", *map(str, out.iterdir()))
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """Check types, strictly."""
+    install(session, CORE, group="typing")
+    session.run("mypy", f"{CORE}/src", f"{CORE}/tests", "noxfile.py", "examples", "benchmarks")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the core's tests and doctests on NumPy, array-api-strict, torch and JAX; cover them."""
+    install(session, "--editable", CORE, group="tests")
+    session.env["COVERAGE_FILE"] = str(Path(session.create_tmp()) / "coverage")
+    session.run("coverage", "run", "-m", "pytest", f"{CORE}/tests", "tests", *session.posargs)
+    session.run(
+        "coverage", "run", "-a", "-m", "pytest", "--doctest-modules", f"{CORE}/src",
+    )  # fmt: skip
+    if not session.posargs:
+        session.run("coverage", "report")
+
+
+@nox.session
+def vendoring(session: nox.Session) -> None:
+    """Vendor the core into a pretend host, by the walk-through, without NumPy; test it there."""
+    install(session, group="bare")
+    session.run("python", "tests/vendoring/run.py", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Run every code block of the READMEs and the docs."""
+    install(session, CORE, group="docs")
+    session.run("pytest", "tests/docs", *session.posargs)
+
+
+@nox.session(default=False)
+def demo(session: nox.Session) -> None:
+    """Initialize GPT-2 small and ResNet-50, print their ledgers, and read the files back."""
+    install(session, f"{CORE}[cli]")
+    session.run("python", "examples/demo.py", *session.posargs)
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure NumPy draws against numpy.random, as ratios, and the import."""
+    install(session, CORE, group="bench")
+    session.run("python", "benchmarks/draws.py", *session.posargs)
