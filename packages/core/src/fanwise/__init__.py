@@ -54,14 +54,13 @@ from ._structured import delta_orthogonal, dirac, identity, orthogonal, sparse
 __version__ = "0.1.0"
 
 __all__ = [
-    "DTYPES",
-    "STREAM",
     "Axes",
     "AxesError",
     "ComplexNormal",
     "ComplexTruncatedNormal",
     "ComplexUniform",
     "Constant",
+    "DTYPES",
     "Depth",
     "DtypeError",
     "Entry",
@@ -87,6 +86,7 @@ __all__ = [
     "Region",
     "Role",
     "Rule",
+    "STREAM",
     "Scheme",
     "SchemeError",
     "SourceError",

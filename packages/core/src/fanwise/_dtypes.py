@@ -89,6 +89,20 @@ def inner_bounds(
     Rounding to nearest is monotone: a value that is clipped to these before it is rounded to
     `dtype` is within the bounds afterwards (spec: dtypes/3).
 
+    Parameters
+    ----------
+    low, high : float
+        Bounds, infinite ones included.
+    dtype : str
+        Storage dtype, by its usual name.
+    half_open : bool, default False
+        Whether `high` itself is outside.
+
+    Returns
+    -------
+    inner_low, inner_high : float
+        The two numbers.
+
     Raises
     ------
     DtypeError

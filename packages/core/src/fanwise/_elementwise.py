@@ -526,10 +526,8 @@ def _truncated_law(scheme: Scheme, field: Field) -> Law:
             f"`std` must be below {widest}, that of the uniform law on the bounds, got {std}"
         )
     upper = std  # truncation narrows, so the parent's std is larger
-    while law(upper).std < std:
+    while law(upper).std < std and upper < 1e8 * std:
         upper *= 2
-        if upper > 1e8 * std:
-            raise SchemeError(f"`std` must be further below {widest}, got {std}")
     return law(bisect(lambda parent_std: law(parent_std).std - std, std, upper))
 
 

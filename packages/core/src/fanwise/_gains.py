@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias, get_args
 from . import _normal
 from ._activations import GATED, Activation, Function, named_activations, plain_name
 from ._errors import GainError, finite, one_of
-from ._quadrature import adaptive
+from ._quadrature import adaptive, panels
 
 GainConvention: TypeAlias = Literal["second_moment", "variance", "backward", "torch"]
 
@@ -159,8 +159,10 @@ def _moment_gain(
     else:
         moment = average(lambda a: lambda x: a.value(x) ** 2)
     if convention == "variance":
-        mean = average(lambda a: a.value)
+        mean, second_moment = average(lambda a: a.value), moment
         moment = average(lambda a: lambda x: (a.value(x) - mean) ** 2)
+        if moment < 1e-20 * second_moment:  # a constant, but for the rounding of its mean
+            moment = 0.0
     if not moment > 0:
         raise GainError(f"`activation` must have a positive {convention}, got {moment} for {name}")
     return 1 / math.sqrt(moment)
@@ -180,10 +182,11 @@ def _expectation(
 
     points = sorted({*_GRID, *(float(kink) for kink in kinks if abs(kink) < _GRID[-1])})
     value, error = adaptive(weighted, points, tolerance=tolerance)
-    if not math.isfinite(value) or error > _PRECISION:
+    tails = panels(lambda x: abs(weighted(x)) + abs(weighted(-x)), (_GRID[-2], _GRID[-1]))
+    if not math.isfinite(value) or max(error, tails) > _PRECISION:
         raise GainError(
             f"`activation` must be square integrable under the normal law, "
-            f"got {value} with a relative error of {error} for {name}"
+            f"got {value}, {tails} of it in the far tails, and a relative error of {error} for {name}"
         )
     return value
 

@@ -310,6 +310,8 @@ class TruncatedNormal(RealLaw):
 
     def cdf(self, x: float, /) -> float:
         """Share of the interval's mass below `x`."""
+        if math.isnan(x):
+            return x
         if x <= self.low or x >= self.high:
             return float(x >= self.high)
         below = _normal.Interval.of(self.low, x, mean=self.parent_mean, std=self.parent_std)

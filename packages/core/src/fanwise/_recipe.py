@@ -263,6 +263,16 @@ def model_to_data(parameters: Iterable[Parameter], /, *, name: str = "") -> dict
 def model_from_data(data: Any, /) -> tuple[Parameter, ...]:
     """Read a model's parameters back from `model_to_data`'s form.
 
+    Parameters
+    ----------
+    data : mapping
+        A JSON object.
+
+    Returns
+    -------
+    tuple of Parameter
+        In the model's order.
+
     Raises
     ------
     RecipeError

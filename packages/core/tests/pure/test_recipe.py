@@ -1,0 +1,266 @@
+"""spec: recipes/1 to recipes/8, errors/1."""
+
+import json
+import math
+
+import pytest
+
+from fanwise import (
+    Axes,
+    AxesError,
+    Depth,
+    DtypeError,
+    FanError,
+    Ledger,
+    Parameter,
+    Recipe,
+    RecipeError,
+    Rule,
+    SchemeError,
+    he_normal,
+    lecun_uniform,
+    model_from_data,
+    model_to_data,
+    normal,
+    ones,
+    orthogonal,
+    plan_model,
+    zeros,
+)
+
+LINEAR = Axes("out in")
+MODEL = (
+    Parameter("embed.weight", (50, 8), Axes("in out", one_hot=True), kind="embedding"),
+    Parameter("layers.0.attn.weight", (24, 8), Axes("out in", blocks={"out": 3})),
+    Parameter("layers.0.proj.weight", (8, 8), LINEAR),
+    Parameter("layers.0.proj.bias", (8,), Axes("out"), kind="bias", fans_of="layers.0.proj.weight"),
+    Parameter("layers.1.proj.weight", (8, 8), LINEAR),
+    Parameter("norm.weight", (8,), Axes("out"), kind="norm"),
+    Parameter("norm.count", (), kind="buffer", left_as="skipped"),
+    Parameter("backbone.weight", (3, 3), LINEAR, left_as="loaded"),
+    Parameter("head.weight", (50, 8), LINEAR, tied_to="embed.weight"),
+    Parameter("phase", (4,), field="complex"),
+)
+RECIPE = Recipe(
+    (
+        Rule(scheme=ones(), kind="norm"),
+        Rule(scheme=lecun_uniform(gain=3**-0.5), kind="bias"),
+        Rule(
+            scheme=normal(std=0.02), match="*.proj.weight", depth=Depth(layers=2), note="residual"
+        ),
+        Rule(scheme=normal(std=1.0), match="phase"),
+        Rule(scheme=orthogonal(), match="layers.*.attn.*"),
+        Rule(left_as="frozen", kind="embedding", note="from a tokenizer's model"),
+    ),
+    name="test",
+    reference="none",
+)
+
+
+def test_every_parameter_has_an_entry_by_its_first_rule():
+    ledger = plan_model(RECIPE, MODEL)
+    assert [(e.path, e.status, e.rule) for e in ledger.entries] == [
+        ("embed.weight", "frozen", 5),
+        ("layers.0.attn.weight", "initialized", 4),
+        ("layers.0.proj.weight", "initialized", 2),
+        ("layers.0.proj.bias", "initialized", 1),
+        ("layers.1.proj.weight", "initialized", 2),
+        ("norm.weight", "initialized", 0),
+        ("norm.count", "skipped", None),
+        ("backbone.weight", "loaded", None),
+        ("head.weight", "tied", None),
+        ("phase", "initialized", 3),
+    ]
+    assert ledger.entries[1].stream == ("layers", "0", "attn", "weight")
+    assert ledger.entries[2].note == "residual"
+
+
+def test_depth_scales_and_the_bias_has_its_weights_fans():
+    laws = {e.path: e.plan and e.plan.law for e in plan_model(RECIPE, MODEL).entries}
+    assert laws["layers.0.proj.weight"].std == pytest.approx(0.02 / 2)
+    assert laws["layers.0.proj.bias"].high == pytest.approx(1 / math.sqrt(8))
+    assert laws["phase"].family == "complex_normal"
+
+
+def test_depth_by_index_counts_layers_from_one():
+    # Mitchell's OLMo initialization: 1 / sqrt(2 (l + 1)).
+    depth = Depth(layers="index")
+    assert depth.factor("blocks.7.ff_out.weight") == pytest.approx(1 / 4)
+    # Wang and Komatsuzaki (GPT-J): 2 / L.
+    assert Depth(layers=24, branches=0.5, power=-1.0).factor("any") == pytest.approx(2 / 24)
+
+
+def test_a_rule_may_supply_axes_and_the_weight_beside_a_bias():
+    parameters = [Parameter("fc.weight", (4, 9), LINEAR), Parameter("fc.bias", (4,))]
+    rules = (
+        Rule(scheme=lecun_uniform(), match="*.bias", fans_of="weight"),
+        Rule(scheme=he_normal(), match="*.weight"),
+    )
+    entries = plan_model(Recipe(rules), parameters).entries
+    assert entries[1].plan.law.variance == pytest.approx(1 / 9)
+    bare = [Parameter("fc.weight", (4, 9))]
+    rule = Rule(scheme=he_normal(), axes=LINEAR)
+    assert plan_model(Recipe((rule,)), bare).entries[0].plan.axes == LINEAR
+
+
+@pytest.mark.parametrize(
+    ("thing", "read"),
+    [
+        (RECIPE, Recipe.from_data),
+        (plan_model(RECIPE, MODEL), Ledger.from_data),
+        (Rule(scheme=he_normal(), axes=LINEAR, fans_of="weight"), Rule.from_data),
+    ],
+)
+def test_json_round_trips(thing, read):
+    assert read(json.loads(json.dumps(thing.to_data()))) == thing
+
+
+def test_models_round_trip():
+    assert model_from_data(json.loads(json.dumps(model_to_data(MODEL, name="m")))) == MODEL
+
+
+def test_the_table_has_a_line_for_every_parameter():
+    lines = str(plan_model(RECIPE, MODEL)).splitlines()
+    assert len(lines) == 1 + len(MODEL)
+    assert lines[0].split() == ["path", "shape", "axes", "fans", "law", "std"]
+    assert lines[9].endswith("tied to embed.weight")
+    assert "(8, 8)" in lines[2]
+
+
+def test_uneven_blocks_have_lines_of_their_own():
+    axes = Axes("in out", blocks={"out": (6, 2)})
+    recipe = Recipe((Rule(scheme=he_normal(fan="out")),))
+    table = str(plan_model(recipe, [Parameter("qkv", (4, 8), axes)]))
+    assert len(table.splitlines()) == 3
+
+
+def plan(*rules, parameters=MODEL[1:3]):
+    return lambda: plan_model(Recipe(rules), parameters)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (
+            plan(Rule(scheme=zeros(), match="*.attn.*")),
+            RecipeError,
+            "every parameter must match a rule, got none for 'layers.0.proj.weight'",
+        ),
+        (
+            plan(Rule(scheme=zeros()), Rule(scheme=ones(), match="*.attn.*")),
+            RecipeError,
+            "every rule must be the first to match a parameter, got rule 1 ('*.attn.*')",
+        ),
+        (
+            plan(Rule(scheme=zeros(), match="x", kind="bias")),
+            RecipeError,
+            "every parameter must match a rule, got none for 'layers.0.attn.weight'; "
+            "every parameter must match a rule, got none for 'layers.0.proj.weight'; "
+            "every rule must be the first to match a parameter, got rule 0 ('x', kind 'bias')",
+        ),
+        (
+            plan(Rule(scheme=zeros()), parameters=[MODEL[2], MODEL[2]]),
+            RecipeError,
+            "`path` must occur once, got ['layers.0.proj.weight'] twice",
+        ),
+        (
+            plan(Rule(scheme=zeros()), parameters=[MODEL[2], MODEL[8]]),
+            RecipeError,
+            "`tied_to` must name an untied parameter of shape (50, 8), got 'embed.weight' for 'head.weight'",
+        ),
+        (
+            plan(Rule(scheme=he_normal()), parameters=[MODEL[3]]),
+            RecipeError,
+            "`fans_of` must name a parameter with axes, got 'layers.0.proj.weight' for 'layers.0.proj.bias'",
+        ),
+        (
+            plan(Rule(scheme=he_normal()), parameters=[Parameter("b", (3,), Axes("out"))]),
+            FanError,
+            "`axes` must have an 'in' or a 'kernel' axis to define a fan, got 'out'; ",
+        ),
+        (
+            plan(Rule(scheme=normal(std=1.0), depth=Depth(layers="index")), parameters=[Parameter("w", (3,))]),
+            RecipeError,
+            "`layers` 'index' needs a number in the path, got 'w'",
+        ),
+        (lambda: Rule(), RecipeError, "one of `scheme` and `left_as` must be given, got None and None for '*'"),
+        (
+            lambda: Rule(left_as="trained"),
+            RecipeError,
+            "`left_as` must be one of 'frozen', 'loaded', 'skipped', got 'trained'",
+        ),
+        (
+            lambda: Rule(left_as="frozen", depth=Depth(layers=3)),
+            RecipeError,
+            "`depth` must come with a scheme, got none for '*'",
+        ),
+        (lambda: Depth(layers=0), RecipeError, "`layers` must be at least 1, got 0"),
+        (lambda: Depth(layers=1, power=math.nan), RecipeError, "`power` must be a number, got nan"),
+        (lambda: Recipe.from_data([]), RecipeError, "`format` must be 'recipe', got 'list'"),
+        (
+            lambda: Recipe.from_data({"format": "recipe", "version": 2}),
+            RecipeError,
+            "`version` must be 1, got 2",
+        ),
+        (
+            lambda: Recipe.from_data({"format": "recipe", "version": 1, "rules": [], "author": ""}),
+            RecipeError,
+            "`recipe` must have only the keys ['format', 'name', 'reference', 'rules', 'version'], got ['author']",
+        ),
+        (
+            lambda: Recipe.from_data({"format": "recipe", "version": 1, "rules": "none"}),
+            RecipeError,
+            "`rules` must be a list, got 'none'",
+        ),
+        (
+            lambda: Recipe.from_data({"format": "recipe", "version": 1, "rules": [{"pattern": "*"}]}),
+            RecipeError,
+            "`rule` must have only the keys ['axes', 'depth', 'fans_of', 'kind', 'left_as', 'match', 'note', "
+            "'scheme'], got ['pattern']",
+        ),
+        (
+            lambda: Recipe.from_data({"format": "recipe", "version": 1, "rules": [{"scheme": "hee"}]}),
+            SchemeError,
+            "`name` must be one of ",
+        ),
+        (
+            lambda: Recipe.from_data({"format": "recipe", "version": 1, "rules": [{"match": 3, "scheme": "ones"}]}),
+            RecipeError,
+            "`match` must be a string, got 3",
+        ),
+        (lambda: Rule.from_data("ones"), RecipeError, "`rule` must be an object, got 'ones'"),
+        (lambda: Depth.from_data({}), RecipeError, "`depth` must have the key 'layers', got {}"),
+        (
+            lambda: model_from_data({"format": "model", "version": 1, "parameters": [{"path": "w"}]}),
+            RecipeError,
+            "`parameter` must have the key 'shape', got {'path': 'w'}",
+        ),
+        (lambda: Parameter("w", (-1,)), AxesError, "`shape` must be at least 0, got -1"),
+        (lambda: Ledger.from_data({"format": "ledger", "version": 1, "entries": [3]}), RecipeError, "`entries` must be objects, got 3"),
+    ],
+)  # fmt: skip
+def test_errors_name_the_argument_the_rule_and_the_value(call, error, message):
+    with pytest.raises(error) as caught:
+        call()
+    assert str(caught.value).startswith(message)
+
+
+def test_notes_have_the_path_and_the_rule():
+    with pytest.raises(FanError) as caught:
+        plan(Rule(scheme=he_normal()), parameters=[Parameter("b", (3,), Axes("out"))])()
+    assert caught.value.__notes__[-1] == "parameter: b; rule 0 ('*')"
+    with pytest.raises(DtypeError) as unfit:
+        plan_model(Recipe((Rule(scheme=normal(std=1e9)),)), [Parameter("w", (3,))]).check_draws(
+            "float16"
+        )
+    assert unfit.value.__notes__ == ["parameter: w"]
+
+
+def test_a_ledger_that_was_tampered_with_is_refused():
+    data = plan_model(RECIPE, MODEL).to_data()
+    data["entries"][2]["laws"][0]["std"] = 1.0
+    with pytest.raises(RecipeError, match="`laws` must be those of the scheme"):
+        Ledger.from_data(data)
+    del data["entries"][2]["scheme"]
+    with pytest.raises(RecipeError, match="`status` must fit the scheme, got 'initialized'"):
+        Ledger.from_data(data)
