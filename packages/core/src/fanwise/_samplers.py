@@ -41,7 +41,7 @@ _FAR_TAIL = (
      0.59983220655588793769, 1.0),
 )  # fmt: skip
 _CENTER_REACH = 0.425
-_ONE_SIDED_FROM = 4.0  # parent stds: beyond, the offset from the mode is solved for instead
+_ONE_SIDED_FROM = 5.0  # parent stds: beyond, the offset from the mode is solved for instead
 
 
 def truncated_normal(
@@ -78,8 +78,9 @@ def truncated_normal(
     elif abs(interval.mode) > _ONE_SIDED_FROM:
         offset = _one_sided
     else:
-        a = (low - parent_mean) / parent_std
-        return parent_mean + parent_std * _central(xp, u, complement, a, interval, width)
+        a, b = (low - parent_mean) / parent_std, (high - parent_mean) / parent_std
+        mass = math.exp(interval.log_mass())
+        return parent_mean + parent_std * _central(xp, u, complement, a, b, mass)
     if interval.mode > 0:  # the density falls from the lower bound on
         return low + parent_std * offset(xp, u, complement, interval)
     return high - parent_std * offset(xp, complement, u, interval)
@@ -104,28 +105,29 @@ def _one_sided(xp: Any, u: Array, complement: Array, interval: Interval) -> Arra
     mills_at_mode = Interval(m, 0.0, math.inf, math.nan).integral()
     share = min(1.0, interval.integral() / mills_at_mode)
     left_over = (1 - share) + share * complement
-    e = xp.where(u < 0.5, -xp.log1p(-share * u), -xp.log(left_over))
+    near = u < 0.5
+    e = xp.where(near, -xp.log1p(-share * xp.where(near, u, complement)), -xp.log(left_over))
     t = 2 * e / (m + xp.sqrt(m * m + 2 * e))
+    depth = 8 if float(xp.finfo(u.dtype).eps) > 1e-10 else 20
     for _ in range(3):
-        mills = _mills_ratio(m + t)
+        mills = _mills_ratio(m + t, depth)
         t = t - mills * (m * t + t * t / 2 + xp.log(mills_at_mode / mills) - e)
     return t
 
 
-def _mills_ratio(x: Array) -> Array:
-    """Survival over density of the standard normal, for x above 4: Laplace's fraction."""
+def _mills_ratio(x: Array, depth: int) -> Array:
+    """Survival over density of the standard normal: Laplace's continued fraction.
+
+    For x above 5, the relative error is 6e-9 at depth 8 and 3e-15 at depth 20.
+    """
     fraction = x
-    for k in range(12, 0, -1):
+    for k in range(depth, 0, -1):
         fraction = x + k / fraction
     return 1 / fraction
 
 
-def _central(
-    xp: Any, u: Array, complement: Array, a: float, interval: Interval, width: float
-) -> Array:
+def _central(xp: Any, u: Array, complement: Array, a: float, b: float, mass: float) -> Array:
     """The quantile in parent stds, from whichever tail probability is the smaller."""
-    b = a + width
-    mass = math.exp(interval.log_mass())
     below, above = _normal.cdf(a), _normal.cdf(-b)
     from_center = math.erf(a / math.sqrt(2)) / 2 + mass * u
     z = from_center * _ratio(_CENTER, _CENTER_REACH**2 - from_center * from_center)
@@ -169,7 +171,7 @@ def truncated_modulus(xp: Any, u: Array, /, *, parent_std: float, bound: float) 
     """Modulus of a complex normal number, given that it is at most `bound`."""
     share = math.expm1(-((bound / parent_std) ** 2))
     modulus = parent_std * xp.sqrt(-xp.log1p(share * u))
-    return xp.where(modulus < bound, modulus, bound) * _short_of(xp, u, 1.0)
+    return xp.clip(modulus, 0.0, bound) * _short_of(xp, u, 1.0)
 
 
 def _short_of(xp: Any, like: Array, bound: float) -> float:
