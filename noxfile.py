@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import nox
@@ -38,7 +39,15 @@ def lint(session: nox.Session) -> None:
 def typing(session: nox.Session) -> None:
     """Check types, strictly."""
     install(session, CORE, group="typing")
-    session.run("mypy", f"{CORE}/src", f"{CORE}/tests", "noxfile.py", "examples", "benchmarks")
+    session.run(
+        "mypy",
+        f"{CORE}/src",
+        "noxfile.py",
+        "examples",
+        "benchmarks",
+        "tests/vendoring/run.py",
+        "tests/vendoring/check.py",
+    )
 
 
 @nox.session
@@ -46,11 +55,11 @@ def tests(session: nox.Session) -> None:
     """Run the core's tests and doctests on NumPy, array-api-strict, torch and JAX; cover them."""
     install(session, "--editable", CORE, group="tests")
     session.env["COVERAGE_FILE"] = str(Path(session.create_tmp()) / "coverage")
-    session.run("coverage", "run", "-m", "pytest", f"{CORE}/tests", "tests", *session.posargs)
-    session.run(
-        "coverage", "run", "-a", "-m", "pytest", "--doctest-modules", f"{CORE}/src",
-    )  # fmt: skip
+    paths = (f"{CORE}/tests/pure", f"{CORE}/tests/numeric", "tests/repo", "tests/vendoring")
+    session.run("coverage", "run", "-m", "pytest", *paths, *session.posargs)
     if not session.posargs:
+        doctests = ("--doctest-modules", f"{CORE}/src")
+        session.run("coverage", "run", "--append", "-m", "pytest", *doctests)
         session.run("coverage", "report")
 
 
@@ -58,7 +67,16 @@ def tests(session: nox.Session) -> None:
 def vendoring(session: nox.Session) -> None:
     """Vendor the core into a pretend host, by the walk-through, without NumPy; test it there."""
     install(session, group="bare")
-    session.run("python", "tests/vendoring/run.py", *session.posargs)
+    session.run("python", "tests/vendoring/run.py")
+    # And, in the same place but with array libraries installed, the tests that draw.
+    install(session, group="vendored")
+    host = Path(session.create_tmp()) / "host"
+    shutil.rmtree(host, ignore_errors=True)
+    shutil.copytree(f"{CORE}/src/fanwise", host / "hostlib/_vendor/initializers")
+    check = Path(__file__).parent / "tests/vendoring/check.py"
+    with session.chdir(host):
+        arrays = "--arrays=numpy,array_api_strict"
+        session.run("python", str(check), "hostlib._vendor.initializers", arrays, *session.posargs)
 
 
 @nox.session

@@ -5,7 +5,7 @@ arXiv:1512.03385, the names of torchvision's `resnet50`.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -83,7 +83,10 @@ def document(name: str, parameters: Iterator[Parameter]) -> str:
     return f'{head},\n  "parameters": [\n{lines}\n  ]\n}}\n'
 
 
-MODELS = {"gpt2": ("GPT-2 small", gpt2), "resnet50": ("ResNet-50", resnet50)}
+MODELS: dict[str, tuple[str, Callable[[], Iterator[Parameter]]]] = {
+    "gpt2": ("GPT-2 small", gpt2),
+    "resnet50": ("ResNet-50", resnet50),
+}
 
 if __name__ == "__main__":
     for file, (title, parameters) in MODELS.items():

@@ -91,19 +91,18 @@ def _run_plan(options: argparse.Namespace) -> int:
 def _run_init(options: argparse.Namespace) -> int:
     _check_writable(options.out)
     ledger = _ledger(options)
-    recipe = _read_json(options.recipe)
-    metadata = {
+    provenance = {
         "generator": f"{__package__} {__version__}",
-        "stream": f"{STREAM} (NumPy's SFC64)",
-        "seed": str(options.seed),
-        "recipe": json.dumps(recipe),
+        "stream": f"{STREAM}, NumPy's SFC64",
+        "seed": options.seed,
+        "recipe": _read_json(options.recipe),
     }
     arrays, measured = _draw_all(ledger, options.seed, options.dtype, quiet=options.quiet)
-    _write_safetensors(options.out, arrays, metadata)
+    # One key: safetensors writes several in no fixed order, and equal runs shall write equal bytes.
+    _write_safetensors(options.out, arrays, {"initialization": json.dumps(provenance)})
     if not options.quiet:
         print(ledger.table(measured))
-        count = sum(array.size for array in arrays.values())
-        print(f"\n{count:,} values of {len(arrays)} parameters written to {options.out}")
+        print(f"\n{_summary(ledger)} written to {options.out}")
     return 0
 
 
@@ -158,6 +157,15 @@ def _read_header(path: Path) -> tuple[Parameter, ...]:
         raise RecipeError(
             f"`model` must be a valid .safetensors file, got {path}: {error}"
         ) from None
+
+
+def _summary(ledger: Ledger) -> str:
+    counts = {"parameters": 0, "buffer values": 0}
+    for entry in ledger.entries:
+        if entry.plan is not None:
+            kind = "buffer values" if entry.parameter.kind == "buffer" else "parameters"
+            counts[kind] += entry.plan.size
+    return " and ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
 
 
 def _read_json(path: Path) -> Any:

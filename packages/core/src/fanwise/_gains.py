@@ -186,7 +186,7 @@ def _expectation(
     if not math.isfinite(value) or max(error, tails) > _PRECISION:
         raise GainError(
             f"`activation` must be square integrable under the normal law, "
-            f"got {value}, {tails} of it in the far tails, and a relative error of {error} for {name}"
+            f"got {value} ({tails} in the far tails, relative error {error}) for {name}"
         )
     return value
 

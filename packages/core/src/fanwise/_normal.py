@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import NormalDist
 
 from ._quadrature import panels
 
@@ -30,6 +29,8 @@ def density(z: float) -> float:
 
 def quantile(p: float) -> float:
     """The inverse of `cdf` (Wichura 1988), infinite at 0 and 1."""
+    from statistics import NormalDist  # here, as it imports `random` and `decimal`
+
     if p in (0.0, 1.0):
         return math.copysign(math.inf, p - 0.5)
     return NormalDist().inv_cdf(p)

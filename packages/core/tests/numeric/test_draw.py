@@ -8,7 +8,6 @@ import math
 
 import numpy as np
 import pytest
-
 from fanwise import (
     Axes,
     SourceError,

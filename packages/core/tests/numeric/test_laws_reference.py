@@ -5,9 +5,8 @@ import random
 
 import mpmath
 import pytest
-from scipy import stats
-
 from fanwise import ComplexTruncatedNormal, HaarOrthogonal, Normal, TruncatedNormal
+from scipy import stats
 
 inf = math.inf
 

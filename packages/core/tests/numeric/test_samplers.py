@@ -7,7 +7,6 @@ import math
 
 import numpy as np
 import pytest
-
 from fanwise import TruncatedNormal
 from fanwise._samplers import truncated_normal
 

@@ -3,7 +3,6 @@
 import dataclasses
 
 import pytest
-
 from fanwise import Axes, AxesError, block_fans, fans, kernels, normal, resolve
 
 

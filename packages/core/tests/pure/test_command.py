@@ -4,9 +4,8 @@ import json
 import subprocess
 import sys
 
-import pytest
-
 import fanwise as package
+import pytest
 from fanwise import Axes, Ledger, Parameter, Recipe, Rule, he_normal, model_to_data, zeros
 from fanwise._cli import main
 
@@ -28,7 +27,7 @@ def files(tmp_path):
 def test_plan_prints_the_ledger(files, capsys):
     assert main(["plan", files[0], "--recipe", files[1]]) == 0
     assert capsys.readouterr().out.splitlines()[1].split() == (
-        "fc.weight (8, 2) out in (2, 8) normal 1".split()
+        ["fc.weight", "(8,", "2)", "out", "in", "(2,", "8)", "normal", "1"]
     )
 
 

@@ -4,7 +4,6 @@ import math
 import struct
 
 import pytest
-
 from fanwise import (
     DTYPES,
     DtypeError,

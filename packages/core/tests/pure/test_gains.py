@@ -3,7 +3,6 @@
 import math
 
 import pytest
-
 from fanwise import GainError, gain
 
 PHI = 0.5 * math.erfc(-1 / math.sqrt(2))  # of one standard deviation
@@ -90,12 +89,42 @@ def test_the_table_of_torch_is_a_convention_of_its_own():
     assert gain("tanh") != gain("tanh", convention="torch")
 
 
-NAMES = (
-    "celu elu gelu gelu_tanh hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh identity "
-    "leaky_relu linear log_sigmoid mish prelu relu relu6 relu_squared rrelu selu sigmoid silu sine "
-    "soft_shrink soft_sign softplus softsign sparse_plus sparse_sigmoid squareplus swish tanh "
-    "tanh_shrink exponential"
-).split()
+NAMES = [
+    "celu",
+    "elu",
+    "gelu",
+    "gelu_tanh",
+    "hard_shrink",
+    "hard_sigmoid",
+    "hard_silu",
+    "hard_swish",
+    "hard_tanh",
+    "identity",
+    "leaky_relu",
+    "linear",
+    "log_sigmoid",
+    "mish",
+    "prelu",
+    "relu",
+    "relu6",
+    "relu_squared",
+    "rrelu",
+    "selu",
+    "sigmoid",
+    "silu",
+    "sine",
+    "soft_shrink",
+    "soft_sign",
+    "softplus",
+    "softsign",
+    "sparse_plus",
+    "sparse_sigmoid",
+    "squareplus",
+    "swish",
+    "tanh",
+    "tanh_shrink",
+    "exponential",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -6,7 +6,6 @@
 import math
 
 import pytest
-
 from fanwise import (
     ComplexNormal,
     ComplexTruncatedNormal,

@@ -6,9 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import fanwise as package
+import pytest
 
 ROOT = Path(package.__file__).parent
 MODULES = sorted(ROOT.glob("*.py"))

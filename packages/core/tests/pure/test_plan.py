@@ -3,7 +3,6 @@
 import math
 
 import pytest
-
 from fanwise import (
     Axes,
     AxesError,

@@ -4,9 +4,8 @@ import dataclasses
 import json
 import math
 
-import pytest
-
 import fanwise as package
+import pytest
 from fanwise import (
     Axes,
     Scheme,

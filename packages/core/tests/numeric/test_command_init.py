@@ -1,0 +1,204 @@
+"""The subcommand that draws, and files that it reads and writes (spec: recipes/9, errors/3)."""
+
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from fanwise import (
+    Axes,
+    Depth,
+    Parameter,
+    Recipe,
+    Rule,
+    _cli,
+    he_normal,
+    model_to_data,
+    normal,
+    zeros,
+)
+from fanwise._cli import main
+from fanwise.numpy import init
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
+
+RECIPE = Recipe(
+    (
+        Rule(scheme=zeros(), match="*.bias"),
+        Rule(scheme=he_normal(), match="*.weight", axes=Axes("out in"), depth=Depth(layers=2)),
+    )
+)
+MODEL = (
+    Parameter("fc.weight", (80, 20), Axes("out in")),
+    Parameter("fc.bias", (80,), Axes("out"), kind="bias"),
+    Parameter("head.weight", (80, 20), tied_to="fc.weight"),
+)
+
+
+@pytest.fixture
+def files(tmp_path):
+    (tmp_path / "model.json").write_text(json.dumps(model_to_data(MODEL)))
+    (tmp_path / "recipe.json").write_text(json.dumps(RECIPE.to_data()))
+    return tmp_path
+
+
+def command(files, model="model.json", out="out.safetensors", *more):
+    return [
+        "init", str(files / model), "--recipe", str(files / "recipe.json"),
+        "--seed", "7", "--out", str(files / out), *more,
+    ]  # fmt: skip
+
+
+def test_init_writes_what_the_library_draws(files, capsys):
+    assert main(command(files)) == 0
+    arrays = load_file(files / "out.safetensors")
+    assert sorted(arrays) == ["fc.bias", "fc.weight"]
+    expected = init(he_normal().scaled(0.5), (80, 20), Axes("out in"), seed=7, path="fc.weight")
+    assert np.array_equal(arrays["fc.weight"], expected)
+    table = capsys.readouterr().out
+    assert "tied to fc.weight" in table
+    assert "1,680 parameters written to" in table
+    with safe_open(files / "out.safetensors", framework="numpy") as file:
+        provenance = json.loads(file.metadata()["initialization"])
+    assert provenance["seed"] == 7
+    assert Recipe.from_data(provenance["recipe"]) == RECIPE
+
+
+def test_two_runs_write_the_same_bytes(files):
+    for name in ("one", "two"):
+        assert main(command(files, "model.json", f"{name}.safetensors", "--quiet")) == 0
+    one, two = ((files / f"{name}.safetensors").read_bytes() for name in ("one", "two"))
+    assert one == two
+
+
+def test_the_file_has_the_permissions_of_any_other(files):
+    assert main(command(files, "model.json", "out.safetensors", "--quiet")) == 0
+    (files / "other").touch()
+    assert (files / "out.safetensors").stat().st_mode == (files / "other").stat().st_mode
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float8_e4m3fn"])
+def test_dtypes(files, dtype):
+    assert main(command(files, "model.json", "out.safetensors", "--quiet", "--dtype", dtype)) == 0
+    with safe_open(files / "out.safetensors", framework="numpy") as file:
+        assert file.get_slice("fc.weight").get_dtype() == {
+            "bfloat16": "BF16", "float16": "F16", "float8_e4m3fn": "F8_E4M3",
+        }[dtype]  # fmt: skip
+
+
+def test_shapes_may_come_from_a_safetensors_file(files):
+    save_file(
+        {"fc.weight": np.ones((80, 20), "float32"), "fc.bias": np.ones(80, "float32")},
+        files / "model.safetensors",
+    )
+    assert main(command(files, "model.safetensors", "out.safetensors", "--quiet")) == 0
+    assert load_file(files / "out.safetensors")["fc.weight"].shape == (80, 20)
+
+
+def test_only_the_header_of_a_safetensors_file_is_read(files):
+    """The data of this file, 4 TiB of it, is a hole."""
+    shape = [1 << 20, 1 << 20]
+    header = json.dumps(
+        {"fc.weight": {"dtype": "F32", "shape": shape, "data_offsets": [0, 4 << 40]},
+         "fc.bias": {"dtype": "F32", "shape": [0], "data_offsets": [4 << 40, 4 << 40]}}
+    ).encode()  # fmt: skip
+    path = files / "huge.safetensors"
+    with path.open("wb") as file:
+        file.write(struct.pack("<Q", len(header)) + header)
+        file.truncate(8 + len(header) + (4 << 40))
+    plan = ["plan", str(path), "--recipe", str(files / "recipe.json")]
+    assert main(plan) == 0
+
+
+def hostile_headers():
+    good = json.dumps({"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
+    size = struct.pack("<Q", len(good))
+    return {
+        "empty": b"",
+        "truncated length": b"\x10\x00",
+        "truncated header": size + good[:-4],
+        "truncated data": size + good + b"\0" * 4,
+        "length beyond memory": struct.pack("<Q", 1 << 60) + good,
+        "no JSON": struct.pack("<Q", 4) + b"\xff\xfe{}",
+        "offsets beyond the file": size + good.replace(b"8]", b"9]") + b"\0" * 8,
+        "negative shape": struct.pack("<Q", len(good) + 1)
+        + good.replace(b"[2]", b"[-2]")
+        + b"\0" * 8,
+        "overflowing shape": (lambda h: struct.pack("<Q", len(h)) + h + b"\0" * 8)(
+            good.replace(b"[2]", b"[4294967296, 4294967296, 4294967296]")
+        ),
+        "unknown dtype": size + good.replace(b"F32", b"X32") + b"\0" * 8,
+    }
+
+
+@pytest.mark.parametrize("kind", hostile_headers())
+def test_hostile_headers_are_refused_and_named(files, capsys, kind):
+    path = files / "hostile.safetensors"
+    path.write_bytes(hostile_headers()[kind])
+    assert main(command(files, "hostile.safetensors")) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: `model` must be a valid .safetensors file, got ")
+    assert str(path) in error
+    assert not (files / "out.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("missing/out.safetensors", "`--out` must be in a directory that exists"),
+        ("", "`--out` must be a file"),
+    ],
+)
+def test_an_unwritable_output_is_refused_before_anything_is_drawn(
+    files, capsys, monkeypatch, out, message
+):
+    monkeypatch.setattr(_cli, "_draw_all", None)  # not callable: drawing would raise TypeError
+    assert main(command(files, "model.json", out)) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_a_failing_write_leaves_the_old_file_and_no_other(files, capsys, monkeypatch):
+    (files / "out.safetensors").write_text("old")
+    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    before = sorted(os.listdir(files))
+    assert main(command(files)) == 1
+    assert "disk full" in capsys.readouterr().err
+    assert (files / "out.safetensors").read_text() == "old"
+    assert sorted(os.listdir(files)) == before
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_init_leaves_nothing(files, by):
+    big = [Parameter(f"w{i}", (4000, 4000)) for i in range(200)]
+    (files / "model.json").write_text(json.dumps(model_to_data(big)))
+    (files / "recipe.json").write_text(
+        json.dumps(Recipe((Rule(scheme=normal(std=1.0)),)).to_data())
+    )
+    before = sorted(os.listdir(files))
+    run = subprocess.Popen(
+        [sys.executable, "-m", _cli.__package__, *command(files, "model.json", "out.safetensors")],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(1.5)
+    assert run.poll() is None
+    run.send_signal(by)
+    _, error = run.communicate(timeout=30)
+    assert run.returncode == 130
+    assert "interrupted: nothing was written" in error
+    assert sorted(os.listdir(files)) == before
+
+
+def test_a_dtype_that_cannot_hold_the_law_is_refused_with_the_path(files, capsys):
+    (files / "recipe.json").write_text(
+        json.dumps(Recipe((Rule(scheme=normal(std=1e5)),)).to_data())
+    )
+    assert main(command(files, "model.json", "out.safetensors", "--dtype", "float16")) == 1
+    error = capsys.readouterr().err
+    assert "`dtype` must hold values of 800000.0" in error
+    assert "parameter: fc.weight" in error

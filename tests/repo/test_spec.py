@@ -1,0 +1,65 @@
+"""The specification and what cites it: no clause without a test, no citation without a clause."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+CLAUSE = re.compile(r"^\*\*([a-z]+/\d+)\*\*", re.MULTILINE)
+CITATION = re.compile(r"\b([a-z]+)/(\d+)(?: to \1/(\d+))?")
+TOPICS = {path.stem for path in (ROOT / "spec").glob("*.md")} - {"README", "rationale"}
+
+
+def clauses():
+    found = [
+        c
+        for topic in sorted(TOPICS)
+        for c in CLAUSE.findall((ROOT / f"spec/{topic}.md").read_text())
+    ]
+    assert len(found) == len(set(found))
+    return set(found)
+
+
+def citations(text):
+    """The clauses that a text cites; ``fans/1 to fans/3`` cites three."""
+    return {
+        f"{topic}/{number}"
+        for topic, first, last in CITATION.findall(text)
+        if topic in TOPICS
+        for number in range(int(first), int(last or first) + 1)
+    }
+
+
+def cited_by(pattern):
+    return {
+        clause: path
+        for path in ROOT.glob(pattern)
+        if "test_spec" not in path.name
+        for clause in citations(path.read_text())
+    }
+
+
+def test_every_clause_is_cited_by_a_test():
+    missing = clauses() - set(cited_by("packages/*/tests/**/*.py"))
+    assert not missing
+
+
+def test_every_citation_is_of_a_clause():
+    cited = cited_by("packages/**/*.py") | cited_by("spec/*.md") | cited_by("docs/*.md")
+    unknown = {clause: path for clause, path in cited.items() if clause not in clauses()}
+    assert not unknown
+
+
+def test_clauses_are_of_their_file_and_numbered_without_gaps():
+    for topic in TOPICS:
+        found = CLAUSE.findall((ROOT / f"spec/{topic}.md").read_text())
+        assert found == [f"{topic}/{i + 1}" for i in range(len(found))]
+
+
+def test_the_checks_above_see_what_they_are_for():
+    assert citations("(spec: fans/1 to fans/3, axes/9) and src/2") == {
+        "fans/1",
+        "fans/2",
+        "fans/3",
+        "axes/9",
+    }
+    assert citations("fans/99") - clauses() == {"fans/99"}

@@ -1,0 +1,78 @@
+"""The checks of a vendored copy see what they are for."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+SPEC = importlib.util.spec_from_file_location("check", Path(__file__).with_name("check.py"))
+check = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(check)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("import fanwise", "line 1: absolute import of fanwise"),
+        (
+            "def f():\n    from fanwise._axes import Axes",
+            "line 2: absolute import of fanwise._axes",
+        ),
+        ("import numpy as np", "line 1: absolute import of numpy"),
+        (
+            "from importlib.metadata import version",
+            "line 1: looks up metadata or data files (importlib.metadata)",
+        ),
+        (
+            "import importlib.resources",
+            "line 1: looks up metadata or data files (importlib.resources)",
+        ),
+        ("NAME = 'the fanwise core'", "line 1: spells its own name"),
+        ("DATA = open(__file__)", "line 1: depends on where it is or on its name (__file__)"),
+        ("m = __import__('numpy')", "line 1: depends on where it is or on its name (__import__)"),
+    ],
+)
+def test_what_keeps_a_module_from_being_copied_is_found(tmp_path, text, found):
+    module = tmp_path / "_module.py"
+    module.write_text(text)
+    assert check.violations(module) == [found]
+
+
+@pytest.mark.parametrize(
+    "text", ["from ._axes import Axes", "import math", "S = 'fanwise-stream-1'", ""]
+)
+def test_what_may_be_copied_is_not_found(tmp_path, text):
+    module = tmp_path / "_module.py"
+    module.write_text(text)
+    assert check.violations(module) == []
+
+
+def test_late_imports_are_allowed_where_they_belong(tmp_path):
+    for name, allowed in (("numpy.py", []), ("_draw.py", ["line 1: absolute import of numpy"])):
+        (tmp_path / name).write_text("import numpy as np")
+        assert check.violations(tmp_path / name) == allowed
+
+
+def test_what_an_import_brings_is_found(tmp_path, monkeypatch):
+    (tmp_path / "leaky").mkdir()
+    (tmp_path / "leaky/__init__.py").write_text("import numpy")
+    (tmp_path / "clean").mkdir()
+    (tmp_path / "clean/__init__.py").write_text("from . import part")
+    (tmp_path / "clean/part.py").write_text("import math")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert "numpy" in check.unwanted(check.new_modules("leaky"), "leaky")
+    assert check.unwanted(check.new_modules("clean"), "clean") == set()
+
+
+def test_the_core_itself_passes():
+    folder = check.CORE / "src" / check.NAME
+    assert [v for path in sorted(folder.glob("*.py")) for v in check.violations(path)] == []
+
+
+def test_copied_tests_import_the_copy(tmp_path):
+    check.copy_tests(tmp_path, "host._vendor.weights", ("pure",))
+    text = (tmp_path / "pure/test_stream.py").read_text()
+    assert "from host._vendor.weights import" in text
+    assert '"fanwise-stream-1"' in text
+    assert sys.modules.get("host") is None
