@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ._quadrature import panels
 
@@ -46,14 +47,14 @@ class Interval:
         The point of the interval where the density is largest.
     left, right : float
         Offsets of the ends from the mode: `left` <= 0 <= `right`.
-    end_sum : float
-        Sum of the two ends, free of cancellation; nan if one is infinite.
+    end_sum : float or None
+        Sum of the two ends, free of cancellation; None if one is infinite.
     """
 
     mode: float
     left: float
     right: float
-    end_sum: float
+    end_sum: float | None
 
     @classmethod
     def of(cls, low: float, high: float, *, mean: float, std: float) -> Interval:
@@ -61,7 +62,7 @@ class Interval:
         width = (high - low) / std
         a, b = (low - mean) / std, (high - mean) / std
         bounded = math.isfinite(low) and math.isfinite(high)
-        end_sum = math.fsum((low, high, -mean, -mean)) / std if bounded else math.nan
+        end_sum = math.fsum((low, high, -mean, -mean)) / std if bounded else None
         if a > 0:
             return cls(a, 0.0, width, end_sum)
         if b < 0:
@@ -77,10 +78,6 @@ class Interval:
 
         return panels(weighted, self._points())
 
-    def log_mass(self) -> float:
-        """Logarithm of the probability of the interval."""
-        return math.log(self.integral()) - self.mode * self.mode / 2 - LOG_SQRT_TAU
-
     def _points(self) -> list[float]:
         steep = abs(self.mode)
         reach = 2 * _CUTOFF / (steep + math.sqrt(steep * steep + 2 * _CUTOFF))
@@ -93,10 +90,21 @@ class Interval:
         return points
 
 
+@lru_cache(maxsize=1024)
+def relative_mass(interval: Interval) -> float:
+    """The integral of the density over its value at the mode; kept, as samplers ask by chunk."""
+    return interval.integral()
+
+
+def log_mass(interval: Interval) -> float:
+    """Logarithm of the probability of an interval."""
+    return math.log(relative_mass(interval)) - interval.mode * interval.mode / 2 - LOG_SQRT_TAU
+
+
 def mass_ratio(part: Interval, whole: Interval) -> float:
     """Probability of `part`, an interval within `whole`, given `whole`."""
     log_scale = (whole.mode - part.mode) * (whole.mode + part.mode) / 2
-    return min(1.0, math.exp(log_scale) * part.integral() / whole.integral())
+    return min(1.0, math.exp(log_scale) * part.integral() / relative_mass(whole))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +123,7 @@ class Moments:
 
 def moments(interval: Interval) -> Moments:
     """Mean, variance and excess kurtosis of the standard normal given the interval."""
-    total = interval.integral()
+    total = relative_mass(interval)
     if interval.left == -interval.right:
         offset = 0.0
     elif interval.mode == 0.0:
@@ -135,7 +143,7 @@ def _interior_offset(interval: Interval, total: float) -> float:
     """Density at the left end minus that at the right, over the mass (the mean of the law)."""
     left, right = interval.left, interval.right
     at_left, at_right = math.exp(-left * left / 2), math.exp(-right * right / 2)
-    if math.isnan(interval.end_sum):
+    if interval.end_sum is None:
         return (at_left - at_right) / total
     # exp(-a^2/2) - exp(-b^2/2), with b^2 - a^2 = (b - a)(b + a)
     difference = max(at_left, at_right) * math.expm1(-(right - left) * abs(interval.end_sum) / 2)
@@ -147,8 +155,10 @@ def _offset_from_middle(interval: Interval) -> float | None:
 
     The odd part of the density about the middle, 2 sinh, against the even one, 2 cosh.
     """
+    if interval.mode == 0.0 or interval.end_sum is None:
+        return None
     half, center = (interval.right - interval.left) / 2, interval.end_sum / 2
-    if interval.mode == 0.0 or not abs(center) * half < 1:
+    if abs(center) * half >= 1:
         return None
     points = [half * i / 4 for i in range(5)]
     odd = panels(lambda u: u * math.sinh(center * u) * math.exp(-u * u / 2), points)

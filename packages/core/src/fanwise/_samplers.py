@@ -79,7 +79,7 @@ def truncated_normal(
         offset = _one_sided
     else:
         a, b = (low - parent_mean) / parent_std, (high - parent_mean) / parent_std
-        mass = math.exp(interval.log_mass())
+        mass = math.exp(_normal.log_mass(interval))
         return parent_mean + parent_std * _central(xp, u, complement, a, b, mass)
     if interval.mode > 0:  # the density falls from the lower bound on
         return low + parent_std * offset(xp, u, complement, interval)
@@ -102,8 +102,8 @@ def _one_sided(xp: Any, u: Array, complement: Array, interval: Interval) -> Arra
     m t + t^2 / 2 + log(M(m) / M(m + t)) = e.
     """
     m = abs(interval.mode)
-    mills_at_mode = Interval(m, 0.0, math.inf, math.nan).integral()
-    share = min(1.0, interval.integral() / mills_at_mode)
+    mills_at_mode = _normal.relative_mass(Interval(m, 0.0, math.inf, None))
+    share = min(1.0, _normal.relative_mass(interval) / mills_at_mode)
     left_over = (1 - share) + share * complement
     near = u < 0.5
     e = xp.where(near, -xp.log1p(-share * xp.where(near, u, complement)), -xp.log(left_over))
@@ -133,13 +133,11 @@ def _central(xp: Any, u: Array, complement: Array, a: float, b: float, mass: flo
     z = from_center * _ratio(_CENTER, _CENTER_REACH**2 - from_center * from_center)
     if max(0.5 - below, 0.5 - above) <= _CENTER_REACH:
         return z
-    left, right = below + mass * u, above + mass * complement
-    in_left = left < right
-    r = xp.sqrt(-xp.log(xp.where(in_left, left, right)))
+    r = xp.sqrt(-xp.log(xp.minimum(below + mass * u, above + mass * complement)))
     tail = _ratio(_TAIL, r - 1.6)
     if min(below, above) < math.exp(-25):
         tail = xp.where(r > 5, _ratio(_FAR_TAIL, r - 5), tail)
-    tail = xp.where(in_left, -tail, tail)
+    tail = xp.copysign(tail, from_center)
     return xp.where(xp.abs(from_center) > _CENTER_REACH, tail, z)
 
 

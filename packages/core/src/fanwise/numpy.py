@@ -27,7 +27,10 @@ from ._stream import Path, check_seed, parse_path, stream_key
 
 Array = np.ndarray[Any, Any]
 
-_CHUNK = 1 << 15  # elements: the temporaries of a chunk stay in the second-level cache
+# Elements drawn at a time: in cache, and for samplers with their many temporaries small enough that
+# the allocator keeps them.
+_CHUNK = 1 << 15
+_SAMPLER_CHUNK = 1 << 13
 
 __all__ = ["NumpySource", "init", "init_params", "measure"]
 
@@ -74,7 +77,7 @@ class NumpySource:
         generator = self._generator("value")
         if field_of(dtype) == "complex":
             modulus = lambda u: _samplers.disc_modulus(np, u, bound=high)  # noqa: E731
-            return _fill(region, dtype, out, _isotropic(generator, dtype, modulus))
+            return _fill(region, dtype, out, _isotropic(generator, dtype, modulus), _SAMPLER_CHUNK)
         inner = inner_bounds(low, high, dtype, half_open=True)
 
         def values(chunk: Array) -> None:
@@ -119,7 +122,7 @@ class NumpySource:
             modulus = lambda u: _samplers.truncated_modulus(  # noqa: E731
                 np, u, parent_std=parent_std, bound=high
             )
-            return _fill(region, dtype, out, _isotropic(generator, dtype, modulus))
+            return _fill(region, dtype, out, _isotropic(generator, dtype, modulus), _SAMPLER_CHUNK)
         inner = inner_bounds(low, high, dtype)
 
         def values(chunk: Array) -> None:
@@ -135,7 +138,7 @@ class NumpySource:
             )
             np.clip(chunk, *inner, out=chunk)
 
-        return _fill(region, dtype, out, values)
+        return _fill(region, dtype, out, values, _SAMPLER_CHUNK)
 
     def permutation(self, count: int, size: int, /) -> Array:
         """`count` independent permutations of range(`size`)."""
@@ -302,7 +305,13 @@ def _native(name: str) -> np.dtype[Any]:
     return native
 
 
-def _fill(region: Region, dtype: str, out: Array | None, values: Callable[[Array], None]) -> Array:
+def _fill(
+    region: Region,
+    dtype: str,
+    out: Array | None,
+    values: Callable[[Array], None],
+    chunk: int = _CHUNK,
+) -> Array:
     """Fill an array chunk by chunk, in row-major order, whatever its memory layout."""
     if not region.is_whole:
         raise SourceError(
@@ -315,7 +324,7 @@ def _fill(region: Region, dtype: str, out: Array | None, values: Callable[[Array
     elif out.dtype != native:
         raise SourceError(f"`out` must be of dtype {native}, got {out.dtype}")
     computing = np.dtype(compute_dtype(dtype))
-    for tile in _tiles(out):
+    for tile in _tiles(out, chunk):
         if tile.dtype == computing and tile.flags.c_contiguous:
             values(tile.reshape(-1))
         else:
@@ -325,23 +334,23 @@ def _fill(region: Region, dtype: str, out: Array | None, values: Callable[[Array
     return out
 
 
-def _tiles(array: Array) -> Iterator[Array]:
+def _tiles(array: Array, chunk: int = _CHUNK) -> Iterator[Array]:
     """Views of at most a chunk that follow one another in row-major order."""
-    if array.size <= _CHUNK:
+    if array.size <= chunk:
         if array.size:
             yield array
         return
     if array.flags.c_contiguous:
         flat = array.reshape(-1)
-        for start in range(0, flat.size, _CHUNK):
-            yield flat[start : start + _CHUNK]
+        for start in range(0, flat.size, chunk):
+            yield flat[start : start + chunk]
         return
     axis = next(i for i, size in enumerate(array.shape) if size > 1)
-    rows = max(1, _CHUNK // math.prod(array.shape[axis + 1 :]))
+    rows = max(1, chunk // math.prod(array.shape[axis + 1 :]))
     index: list[Any] = [slice(None)] * array.ndim
     for start in range(0, array.shape[axis], rows):
         index[axis] = slice(start, start + rows)
-        yield from _tiles(array[tuple(index)])
+        yield from _tiles(array[tuple(index)], chunk)
 
 
 def _uniforms(
