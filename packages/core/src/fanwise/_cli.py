@@ -123,7 +123,7 @@ def _run_explain(options: argparse.Namespace) -> int:
         print(f"kurtosis {law.excess_kurtosis:.17g} (excess)")
     name = _json_or_text(options.scheme)
     name = name["name"] if isinstance(name, dict) else name
-    print(f"\n{factory_documentation(name)}")
+    print(f"\n{factory_documentation(name).replace(':math:', '')}")
     return 0
 
 

@@ -90,8 +90,8 @@ class ComplexTruncatedNormal(IsotropicLaw):
 
     Examples
     --------
-    >>> ComplexTruncatedNormal(1.0, 2.0).std
-    0.9619618280082197
+    >>> round(ComplexTruncatedNormal(1.0, 2.0).std, 12)
+    0.961961828008
     """
 
     family: ClassVar[str] = "complex_truncated_normal"

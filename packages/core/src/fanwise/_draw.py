@@ -57,7 +57,11 @@ def draw(
 
     Examples
     --------
-    >>> import numpy as np  # doctest: +SKIP
+    >>> from .numpy import NumpySource
+    >>> plan = resolve(uniform(bound=0.5), (2, 3))
+    >>> array = draw(plan, NumpySource(0, "encoder.weight"), dtype="float16")
+    >>> array.shape, bool(abs(array).max() <= 0.5)
+    ((2, 3), True)
     """
     check_draw(plan, dtype)
     start, shape = parse_window(window, plan.shape)

@@ -176,8 +176,8 @@ class Uniform(RealLaw):
 
     Examples
     --------
-    >>> Uniform(-0.5, 0.5).variance == 1 / 12
-    True
+    >>> round(Uniform(-0.5, 0.5).variance, 12)  # 1/12
+    0.083333333333
     """
 
     family: ClassVar[str] = "uniform"
@@ -241,10 +241,10 @@ class TruncatedNormal(RealLaw):
 
     Examples
     --------
-    >>> TruncatedNormal(0.0, 1.0, -2.0, 2.0).std
-    0.8796256610342398
-    >>> TruncatedNormal(0.0, 1.0, 30.0, math.inf).mean
-    30.033259667433676
+    >>> round(TruncatedNormal(0.0, 1.0, -2.0, 2.0).std, 12)
+    0.879625661034
+    >>> round(TruncatedNormal(0.0, 1.0, 30.0, float("inf")).mean, 12)
+    30.033259667434
     """
 
     family: ClassVar[str] = "truncated_normal"

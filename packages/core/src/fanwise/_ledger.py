@@ -178,7 +178,7 @@ def plan_model(recipe: Recipe, parameters: Iterable[Parameter], /) -> Ledger:
 
     Examples
     --------
-    >>> recipe = Recipe((Rule(scheme=Scheme.from_data("he_normal")),))
+    >>> recipe = Recipe((Rule(scheme=he_normal()),))
     >>> print(plan_model(recipe, [Parameter("weight", (8, 2), Axes("out in"))]))
     path    shape   axes    fans    law     std
     weight  (8, 2)  out in  (2, 8)  normal  1

@@ -19,8 +19,8 @@ def gauss_legendre() -> tuple[tuple[float, float], ...]:
 
     Examples
     --------
-    >>> round(sum(weight * node**8 for node, weight in gauss_legendre()), 15) == round(2 / 9, 15)
-    True
+    >>> round(sum(weight * node**8 for node, weight in gauss_legendre()), 12)  # 2/9
+    0.222222222222
     """
     n = _NODES
     rule = []

@@ -204,8 +204,8 @@ class Recipe:
     Examples
     --------
     >>> recipe = Recipe((
-    ...     Rule(scheme=Scheme.from_data("zeros"), kind="bias"),
-    ...     Rule(scheme=Scheme.from_data("he_normal")),
+    ...     Rule(scheme=zeros(), kind="bias"),
+    ...     Rule(scheme=he_normal()),
     ... ))
     >>> Recipe.from_data(recipe.to_data()) == recipe
     True

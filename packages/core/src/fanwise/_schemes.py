@@ -84,7 +84,7 @@ class Scheme:
 
         Examples
         --------
-        >>> Scheme.from_data({"name": "normal", "std": 0.02}).scaled(0.5)
+        >>> normal(std=0.02).scaled(0.5)
         normal(mean=0.0, std=0.01)
         """
         factor = positive("factor", factor, SchemeError)

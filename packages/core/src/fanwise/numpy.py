@@ -161,7 +161,7 @@ def init(
     /,
     *,
     seed: int,
-    path: str | Sequence[str] = (),
+    path: str | Sequence[str],
     dtype: Any = "float32",
     fans: Fans | None = None,
     out: Array | None = None,
@@ -178,8 +178,9 @@ def init(
         The role of each of its axes; may be left out if the scheme asks for none.
     seed : int
         From 0 up to 2**64 - 1.
-    path : str or sequence of str, default ()
-        The parameter's path. Parameters of equal seeds and different paths are independent.
+    path : str or sequence of str
+        The parameter's path. It has no default: parameters of equal seeds and different paths are
+        independent, and those of equal paths are equal.
     dtype : dtype or str, default "float32"
         Any NumPy or ml_dtypes floating-point or complex dtype.
     fans : Fans, optional
@@ -199,11 +200,9 @@ def init(
 
     Examples
     --------
-    >>> from math import isclose
-    >>> scheme = Scheme.from_data("glorot_uniform")
-    >>> w = init(scheme, (300, 700), Axes("out in"), seed=0, path="encoder.weight")
-    >>> isclose(w.var(), 2 / 1000, rel_tol=0.01)
-    True
+    >>> w = init(glorot_uniform(), (300, 700), Axes("out in"), seed=0, path="encoder.weight")
+    >>> round(float(w.var()), 4)  # 2 / (300 + 700)
+    0.002
     """
     name = dtype_name(dtype if out is None else out.dtype)
     plan = resolve(scheme, shape, axes, fans=fans, field=field_of(name))
@@ -261,7 +260,7 @@ def measure(plan: Plan, array: Array, /) -> Measured:
 
     Examples
     --------
-    >>> plan = resolve(Scheme.from_data("he_normal"), (256, 256), Axes("out in"))
+    >>> plan = resolve(he_normal(), (256, 256), Axes("out in"))
     >>> found = measure(plan, draw(plan, NumpySource(0)))
     >>> abs(found.mean_z) < 4 and abs(found.std_z) < 4
     True
