@@ -105,7 +105,7 @@ class HaarOrthogonal:
 def _cosine_mass(start: float, power: int) -> float:
     """Integral of cos^power from `start` to a right angle."""
     end = min(math.pi / 2, math.sqrt(start * start + 120 / max(power, 1)))
-    count = 24
+    count = 8
     points = [start + (end - start) * i / count for i in range(count + 1)]
     return panels(lambda angle: math.cos(angle) ** power, points)
 

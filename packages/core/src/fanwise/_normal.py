@@ -121,6 +121,7 @@ class Moments:
     excess_kurtosis: float
 
 
+@lru_cache(maxsize=1024)
 def moments(interval: Interval) -> Moments:
     """Mean, variance and excess kurtosis of the standard normal given the interval."""
     total = relative_mass(interval)

@@ -40,7 +40,7 @@ LAWS = [
 
 def sums(law):
     """Mean and variance by summing the quantile function at equal probabilities."""
-    n = 4000
+    n = 800
     values = [law.quantile((i + 0.5) / n) for i in range(n)]
     mean = sum(values) / n
     return mean, sum((v - mean) ** 2 for v in values) / n
@@ -51,8 +51,8 @@ def test_the_quantile_function_has_the_laws_moments(law):
     mean, variance = sums(law)
     if law_data(law)["family"].startswith("complex") or getattr(law, "field", "") == "complex":
         variance, mean = variance + mean**2, 0.0  # of the modulus: E|w|^2
-    assert mean == pytest.approx(law.mean, abs=2e-3 * max(law.std, 1))
-    assert variance == pytest.approx(law.variance, rel=6e-3, abs=1e-12)
+    assert mean == pytest.approx(law.mean, abs=5e-3 * max(law.std, 1))
+    assert variance == pytest.approx(law.variance, rel=2e-2, abs=1e-12)
     assert law.std == pytest.approx(math.sqrt(law.variance), rel=1e-15)
 
 
