@@ -16,8 +16,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import fanwise
 import numpy as np
+
+import fanwise
 from fanwise.numpy import init
 
 SHAPE = (4096, 4096)

@@ -9,9 +9,10 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from safetensors import safe_open
+
 from fanwise import Recipe, model_from_data, plan_model
 from fanwise.numpy import init_params
-from safetensors import safe_open
 
 EXAMPLES = Path(__file__).parent
 SEED = 0

@@ -6,8 +6,9 @@ import subprocess
 import tomllib
 from pathlib import Path
 
-import fanwise
 import pytest
+
+import fanwise
 from fanwise import Recipe, model_from_data, plan_model
 
 ROOT = Path(__file__).parents[2]

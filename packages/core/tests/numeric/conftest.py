@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+
 from fanwise import compute_dtype, field_of, inner_bounds, parse_path, stream_key
 from fanwise._samplers import disc_modulus, isotropic, truncated_modulus, truncated_normal
 

@@ -10,6 +10,9 @@ import time
 
 import numpy as np
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
+
 from fanwise import (
     Axes,
     Depth,
@@ -24,8 +27,6 @@ from fanwise import (
 )
 from fanwise._cli import main
 from fanwise.numpy import init
-from safetensors import safe_open
-from safetensors.numpy import load_file, save_file
 
 RECIPE = Recipe(
     (

@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 import pytest
+
 from fanwise import (
     Axes,
     SourceError,

@@ -13,6 +13,7 @@ import math
 
 import numpy as np
 import pytest
+
 from fanwise import Axes, fans, kernels
 
 REPEAT = 400

@@ -5,8 +5,9 @@ import random
 
 import mpmath
 import pytest
-from fanwise import ComplexTruncatedNormal, HaarOrthogonal, Normal, TruncatedNormal
 from scipy import stats
+
+from fanwise import ComplexTruncatedNormal, HaarOrthogonal, Normal, TruncatedNormal
 
 inf = math.inf
 

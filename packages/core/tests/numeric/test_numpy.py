@@ -11,6 +11,7 @@ import tracemalloc
 import ml_dtypes
 import numpy as np
 import pytest
+
 from fanwise import (
     DTYPES,
     Axes,

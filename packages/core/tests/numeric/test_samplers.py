@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import pytest
+
 from fanwise import TruncatedNormal
 from fanwise._samplers import truncated_normal
 
@@ -27,6 +28,7 @@ LAWS = [
     (-3.0, 1.0, 0.0, 1e-5),
     (3.0, 1.0, -1e-5, 0.0),
     (0.0, 1.0, -1e-8, 2e-8),
+    (0.0, 1.0, 100.0, 100.0001),
     (0.5, 0.02, 0.47, 0.6),
 ]
 

@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+
 from fanwise import Axes, AxesError, block_fans, fans, kernels, normal, resolve
 
 

@@ -4,8 +4,9 @@ import json
 import subprocess
 import sys
 
-import fanwise as package
 import pytest
+
+import fanwise as package
 from fanwise import Axes, Ledger, Parameter, Recipe, Rule, he_normal, model_to_data, zeros
 from fanwise._cli import main
 

@@ -4,6 +4,7 @@ import math
 import struct
 
 import pytest
+
 from fanwise import (
     DTYPES,
     DtypeError,

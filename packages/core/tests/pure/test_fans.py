@@ -8,6 +8,7 @@ import math
 from fractions import Fraction
 
 import pytest
+
 from fanwise import Axes, FanError, Fans, block_fans, fans, he_normal, kernels, resolve
 
 

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+
 from fanwise import GainError, gain
 
 PHI = 0.5 * math.erfc(-1 / math.sqrt(2))  # of one standard deviation

@@ -6,6 +6,7 @@
 import math
 
 import pytest
+
 from fanwise import (
     ComplexNormal,
     ComplexTruncatedNormal,

@@ -6,8 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import fanwise as package
 import pytest
+
+import fanwise as package
 
 ROOT = Path(package.__file__).parent
 MODULES = sorted(ROOT.glob("*.py"))

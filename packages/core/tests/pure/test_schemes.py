@@ -4,8 +4,9 @@ import dataclasses
 import json
 import math
 
-import fanwise as package
 import pytest
+
+import fanwise as package
 from fanwise import (
     Axes,
     Scheme,

@@ -1,6 +1,7 @@
 """spec: randomness/1, randomness/2, randomness/7."""
 
 import pytest
+
 from fanwise import STREAM, SourceError, parse_path, stream_key
 from fanwise._stream import philox
 
