@@ -27,6 +27,8 @@ from ._recipe import Parameter, Recipe, model_from_data
 from ._schemes import Scheme, factory_documentation, scheme_names
 from ._stream import STREAM
 
+_INTEGER = "integer"  # the kind of what a .safetensors file has in another dtype than a float's
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
@@ -129,7 +131,14 @@ def _run_explain(options: argparse.Namespace) -> int:
 
 def _ledger(options: argparse.Namespace) -> Ledger:
     recipe = Recipe.from_data(_read_json(options.recipe))
-    return plan_model(recipe, _read_model(options.model))
+    ledger = plan_model(recipe, _read_model(options.model))
+    for entry in ledger.entries:
+        if entry.plan is not None and entry.parameter.kind == _INTEGER:
+            raise RecipeError(
+                f"every initialized parameter must be floating-point, got integers in "
+                f"{entry.path!r}: leave it as 'skipped' (its kind is {_INTEGER!r})"
+            )
+    return ledger
 
 
 def _read_model(path: Path) -> tuple[Parameter, ...]:
@@ -144,15 +153,7 @@ def _read_header(path: Path) -> tuple[Parameter, ...]:
 
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
-            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
-            return tuple(
-                Parameter(
-                    name,
-                    tuple(part.get_shape()),
-                    field="complex" if part.get_dtype().startswith("C") else "real",
-                )
-                for name, part in slices.items()
-            )
+            return tuple(_parameter(name, file.get_slice(name)) for name in file.keys())  # noqa: SIM118
     except safetensors.SafetensorError as error:
         raise RecipeError(
             f"`model` must be a valid .safetensors file, got {path}: {error}"
@@ -166,6 +167,16 @@ def _summary(ledger: Ledger) -> str:
             kind = "buffer values" if entry.parameter.kind == "buffer" else "parameters"
             counts[kind] += entry.plan.size
     return " and ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
+
+
+def _parameter(name: str, header: Any) -> Parameter:
+    dtype = header.get_dtype()
+    return Parameter(
+        name,
+        tuple(header.get_shape()),
+        kind="weight" if dtype.startswith(("F", "BF", "C")) else _INTEGER,
+        field="complex" if dtype.startswith("C") else "real",
+    )
 
 
 def _read_json(path: Path) -> Any:

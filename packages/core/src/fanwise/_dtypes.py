@@ -81,6 +81,22 @@ def compute_dtype(dtype: str) -> str:
     return dtype if dtype in ("float64", "complex64", "complex128") else "float32"
 
 
+def for_field(dtype: str, field: Field) -> str:
+    """The storage dtype of a model's parameters of a field, `dtype` being that of the others.
+
+    Examples
+    --------
+    >>> for_field("bfloat16", "complex"), for_field("complex128", "real")
+    ('complex64', 'float64')
+    """
+    check_dtype(dtype)
+    if field_of(dtype) == field:
+        return dtype
+    if field == "real":
+        return component(dtype)
+    return "complex128" if dtype == "float64" else "complex64"
+
+
 def inner_bounds(
     low: float, high: float, dtype: str, *, half_open: bool = False
 ) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 from ._axes import Axes
 from ._draw import check_draw
+from ._dtypes import for_field
 from ._errors import AxesError, DtypeError, FanError, LawError, RecipeError, SchemeError
 from ._fans import Fans, block_fans
 from ._laws import law_data
@@ -99,11 +100,14 @@ class Ledger:
     entries: tuple[Entry, ...]
 
     def check_draws(self, dtype: str) -> None:
-        """Raise `DtypeError`, with the path, unless all plans can be drawn in `dtype`."""
+        """Raise `DtypeError`, with the path, unless all plans can be drawn in `dtype`.
+
+        Complex parameters are stored in the complex dtype beside a real `dtype`.
+        """
         for entry in self.entries:
             if entry.plan is not None:
                 try:
-                    check_draw(entry.plan, dtype)
+                    check_draw(entry.plan, for_field(dtype, entry.plan.field))
                 except DtypeError as error:
                     error.add_note(f"parameter: {entry.path}")
                     raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypeVar, get_args
@@ -106,11 +107,16 @@ class Depth:
     def factor(self, path: str) -> float:
         """The factor for the parameter of this path."""
         if self.layers != "index":
-            return float((self.branches * self.layers) ** self.power)
+            return self._power(self.layers)
         numbers = [int(segment) for segment in parse_path(path) if segment.isdecimal()]
         if not numbers:
             raise RecipeError(f"`layers` 'index' needs a number in the path, got {path!r}")
-        return float((self.branches * (numbers[0] + 1)) ** self.power)
+        return self._power(numbers[0] + 1)
+
+    def _power(self, layers: int) -> float:
+        base = self.branches * layers
+        # The square root is exact to rounding on every platform; `pow` need not be.
+        return 1 / math.sqrt(base) if self.power == -0.5 else float(base**self.power)
 
     def to_data(self) -> dict[str, Any]:
         """The factor as plain JSON data, defaults left out."""

@@ -15,7 +15,7 @@ import numpy as np
 from . import _samplers
 from ._axes import Axes
 from ._draw import draw
-from ._dtypes import check_dtype, component, compute_dtype, field_of, inner_bounds
+from ._dtypes import check_dtype, component, compute_dtype, field_of, for_field, inner_bounds
 from ._errors import DtypeError, SourceError
 from ._fans import Fans
 from ._ledger import Ledger, Measured
@@ -206,7 +206,7 @@ def init(
     """
     name = dtype_name(dtype if out is None else out.dtype)
     plan = resolve(scheme, shape, axes, fans=fans, field=field_of(name))
-    return draw_into(plan, NumpySource(seed, path), name, out)
+    return _draw_into(plan, NumpySource(seed, path), name, out)
 
 
 def init_params(
@@ -221,7 +221,8 @@ def init_params(
     seed : int
         From 0 up to 2**64 - 1.
     dtype : dtype or str, default "float32"
-        Storage dtype of all parameters.
+        Storage dtype of all parameters; complex ones are in complex128 beside float64, and in
+        complex64 beside any other.
 
     Yields
     ------
@@ -233,14 +234,17 @@ def init_params(
     DtypeError, SourceError
         Before anything is drawn.
     """
-    name = dtype_name(dtype)
-    source = NumpySource(seed)
+    name, seed = dtype_name(dtype), check_seed(seed)
     ledger.check_draws(name)
     return (
-        (entry.path, draw_into(entry.plan, NumpySource(source.seed, entry.stream), name, None))
+        (entry.path, _draw_entry(entry.plan, NumpySource(seed, entry.stream), name))
         for entry in ledger.entries
         if entry.plan is not None
     )
+
+
+def _draw_entry(plan: Plan, source: NumpySource, dtype: str) -> Array:
+    return _draw_into(plan, source, for_field(dtype, plan.field), None)
 
 
 def measure(plan: Plan, array: Array, /) -> Measured:
@@ -279,7 +283,7 @@ def measure(plan: Plan, array: Array, /) -> Measured:
     return measure_parts(plan, sums)
 
 
-def draw_into(plan: Plan, source: NumpySource, dtype: str, out: Array | None) -> Array:
+def _draw_into(plan: Plan, source: NumpySource, dtype: str, out: Array | None) -> Array:
     """Draw into an array, made here unless it is given."""
     if out is None:
         out = np.empty(plan.shape, _native(dtype))

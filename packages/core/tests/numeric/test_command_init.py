@@ -101,6 +101,21 @@ def test_shapes_may_come_from_a_safetensors_file(files):
     assert load_file(files / "out.safetensors")["fc.weight"].shape == (80, 20)
 
 
+def test_integers_are_not_initialized_unless_they_are_left_out(files, capsys):
+    save_file(
+        {"a.weight": np.ones((8, 2), "float32"), "steps": np.ones((), "int64")},
+        files / "m.safetensors",
+    )
+    rules = (Rule(scheme=normal(std=1.0)),)
+    (files / "recipe.json").write_text(json.dumps(Recipe(rules).to_data()))
+    assert main(command(files, "m.safetensors")) == 1
+    assert "must be floating-point, got integers in 'steps'" in capsys.readouterr().err
+    rules = (Rule(left_as="skipped", kind="integer"), *rules)
+    (files / "recipe.json").write_text(json.dumps(Recipe(rules).to_data()))
+    assert main(command(files, "m.safetensors", "out.safetensors", "--quiet")) == 0
+    assert list(load_file(files / "out.safetensors")) == ["a.weight"]
+
+
 def test_only_the_header_of_a_safetensors_file_is_read(files):
     """The data of this file, 4 TiB of it, is a hole."""
     shape = [1 << 20, 1 << 20]

@@ -219,6 +219,15 @@ def test_a_whole_model_is_drawn_from_its_ledger():
     assert all(np.array_equal(changed[path], array) for path, array in arrays.items())
 
 
+def test_a_model_may_have_complex_parameters_too():
+    parameters = [Parameter("w", (3,)), Parameter("phase", (3,), field="complex")]
+    ledger = plan_model(Recipe((Rule(scheme=normal(std=1.0)),)), parameters)
+    found = {
+        path: array.dtype.name for path, array in init_params(ledger, seed=0, dtype="bfloat16")
+    }
+    assert found == {"w": "bfloat16", "phase": "complex64"}
+
+
 def test_a_bad_parameter_stops_a_model_before_anything_is_drawn():
     ledger = plan_model(
         Recipe((Rule(scheme=normal(std=1e5)),)), [Parameter("ok", (3,)), Parameter("b", (3,))]
