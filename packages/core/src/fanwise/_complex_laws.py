@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ._errors import LawError, positive
-from ._laws import Law, Support, check_probability
+from ._laws import IndependentLaw, Law, Support, check_probability
 from ._quadrature import panels
 
 
-class IsotropicLaw:
+class IsotropicLaw(IndependentLaw):
     """What the laws of independent complex entries of uniform phase share."""
 
     __slots__ = ()
@@ -23,11 +23,6 @@ class IsotropicLaw:
     def mean(self) -> float:
         """Zero, by symmetry."""
         return 0.0
-
-    @property
-    def std(self: Law) -> float:
-        """Square root of E|w|^2."""
-        return math.sqrt(self.variance)
 
     @property
     def variance_dispersion(self: Law) -> float:

@@ -66,8 +66,8 @@ def law_data(law: Law) -> dict[str, Any]:
     }
 
 
-class RealLaw:
-    """What the laws of independent real entries share."""
+class IndependentLaw:
+    """What the laws of independent entries share."""
 
     __slots__ = ()
 
@@ -83,7 +83,7 @@ class RealLaw:
 
 
 @dataclass(frozen=True, slots=True)
-class Constant(RealLaw):
+class Constant(IndependentLaw):
     """Every entry equals `value`.
 
     Examples
@@ -129,7 +129,7 @@ class Constant(RealLaw):
 
 
 @dataclass(frozen=True, slots=True)
-class Normal(RealLaw):
+class Normal(IndependentLaw):
     """The normal law with `mean` and `std`.
 
     Examples
@@ -171,7 +171,7 @@ class Normal(RealLaw):
 
 
 @dataclass(frozen=True, slots=True)
-class Uniform(RealLaw):
+class Uniform(IndependentLaw):
     """The uniform law on [`low`, `high`): `high` itself is never drawn.
 
     Examples
@@ -223,7 +223,7 @@ class Uniform(RealLaw):
 
 
 @dataclass(frozen=True, slots=True)
-class TruncatedNormal(RealLaw):
+class TruncatedNormal(IndependentLaw):
     """The normal law with `parent_mean` and `parent_std`, given that it is within bounds.
 
     Parameters

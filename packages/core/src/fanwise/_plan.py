@@ -175,7 +175,7 @@ def _resolve(
 
 
 def _fans_by_block(fans: Fans | Sequence[Fans] | None, count: int) -> Sequence[Fans | None]:
-    if fans is None or isinstance(fans, Fans):
+    if not isinstance(fans, Sequence):
         return (fans,) * count
     different = set(fans)
     if len(different) == 1:
