@@ -39,7 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever reads, as `head` does, has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (ValueError, TypeError, OSError, ImportError) as error:
+    except ModuleNotFoundError as error:
+        print(f"error: {error}: this needs numpy, safetensors and rich", file=sys.stderr)
+        return 1
+    except (ValueError, TypeError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         for note in getattr(error, "__notes__", ()):
             print(f"  {note}", file=sys.stderr)
@@ -111,8 +114,9 @@ def _run_init(options: argparse.Namespace) -> int:
 def _run_explain(options: argparse.Namespace) -> int:
     scheme = Scheme.from_data(_json_or_text(options.scheme))
     axes = None if options.axes is None else Axes.from_data(_json_or_text(options.axes))
-    shape = [int(size) for size in options.shape.replace("x", ",").split(",") if size.strip()]
-    plan = resolve(scheme, shape, axes, field="complex" if options.complex else "real")
+    plan = resolve(
+        scheme, _parse_shape(options.shape), axes, field="complex" if options.complex else "real"
+    )
     print(f"scheme   {scheme}\nshape    {plan.shape}\naxes     {axes}")
     for part in plan.parts:
         if len(plan.parts) > 1:
@@ -187,7 +191,21 @@ def _read_json(path: Path) -> Any:
 
 
 def _json_or_text(text: str) -> Any:
-    return json.loads(text) if text.lstrip().startswith("{") else text
+    if not text.lstrip().startswith("{"):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise RecipeError(f"an argument must be a name or JSON, got {text!r}: {error}") from None
+
+
+def _parse_shape(text: str) -> list[int]:
+    try:
+        return [int(size) for size in text.replace("x", ",").split(",") if size.strip()]
+    except ValueError:
+        raise RecipeError(
+            f"`--shape` must be whole numbers and commas, such as 128,64,3,3, got {text!r}"
+        ) from None
 
 
 def _draw_all(

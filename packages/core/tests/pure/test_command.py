@@ -95,6 +95,31 @@ def test_a_bad_file_is_named(files, tmp_path, capsys, text, message):
     assert "No such file" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["ones", "--shape", "3,a"],
+            "`--shape` must be whole numbers and commas, such as 128,64,3,3, got '3,a'",
+        ),
+        (
+            ["ones", "--shape", "3", "--axes", "{out"],
+            "an argument must be a name or JSON, got '{out'",
+        ),
+        (["ones", "--shape", "3", "--axes", "width"], "`roles` must be among"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, message, capsys):
+    assert main(["explain", *arguments]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_what_is_not_installed_is_named(files, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    assert main(["plan", "model.safetensors", "--recipe", files[1]]) == 1
+    assert "this needs numpy, safetensors and rich" in capsys.readouterr().err
+
+
 def test_init_needs_a_seed(files, capsys):
     with pytest.raises(SystemExit) as caught:
         main(["init", files[0], "--recipe", files[1], "--out", "x.safetensors"])
