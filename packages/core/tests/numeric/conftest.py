@@ -57,7 +57,7 @@ def environments(library):
     versions = [
         Namespace(f"array_api_strict-{version}", xp, xp.Device("CPU_DEVICE"),
                   lambda version=version: xp.ArrayAPIStrictFlags(api_version=version))
-        for version in ("2023.12", "2024.12")
+        for version in ("2023.12", "2024.12", "2025.12")
     ]  # fmt: skip
     return [
         *versions,
