@@ -85,6 +85,8 @@ class Axes:
         one_hot: bool = False,
         blocks: Mapping[str, int | Sequence[int]] | Iterable[tuple[str, Any]] = (),
     ) -> None:
+        if not isinstance(roles, Iterable):
+            raise AxesError(f"`roles` must be a string or a sequence, got {roles!r}")
         parsed = tuple(roles.split()) if isinstance(roles, str) else tuple(roles)
         for role in parsed:
             _check_role("roles", role)
@@ -190,6 +192,8 @@ def check_shape(shape: Any) -> Shape:
 
 def check_fit(shape: Shape, axes: Axes) -> None:
     """Raise unless `axes` describes an array of `shape` (spec: axes/2, axes/4)."""
+    if not hasattr(axes, "roles"):
+        raise AxesError(f"`axes` must be an Axes, such as Axes('out in'), got {axes!r}")
     if len(axes.roles) != len(shape):
         raise AxesError(
             f"`axes` must have one role for each axis of `shape`, "
@@ -234,6 +238,8 @@ def split_blocks(shape: Shape, axes: Axes) -> tuple[Block, ...]:
 
 def _within_block(axes: Axes, box: Shape, group: int) -> Axes:
     size = axes.size(axes.grouped_role, box)
+    if not group:  # an axis of size 0
+        size = group = 1
     if axes.groups > 1 and size % group:
         raise AxesError(
             f"`blocks` must divide {axes.grouped_role!r} at the borders of its groups of {group}, "
@@ -283,6 +289,8 @@ def _parse_blocks(
     blocks: Mapping[str, int | Sequence[int]] | Iterable[tuple[str, Any]],
     roles: tuple[Role, ...],
 ) -> tuple[tuple[Role, BlockSizes], ...]:
+    if not isinstance(blocks, Mapping | tuple):
+        raise AxesError(f"`blocks` must be a mapping from roles to sizes, got {blocks!r}")
     parsed: dict[Role, BlockSizes] = {}
     for role, sizes in dict(blocks).items():
         _check_role("blocks", role)

@@ -27,6 +27,8 @@ from ._recipe import Parameter, Recipe, model_from_data
 from ._schemes import Scheme, factory_documentation, scheme_names
 from ._stream import STREAM
 
+# What safetensors can store.
+_FILE_DTYPES = [name for name in DTYPES if "fnuz" not in name and name != "complex128"]
 _INTEGER = "integer"  # the kind of what a .safetensors file has in another dtype than a float's
 
 
@@ -42,13 +44,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         print(f"error: {error}: this needs numpy, safetensors and rich", file=sys.stderr)
         return 1
-    except (ValueError, TypeError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (ValueError, TypeError, OSError, ArithmeticError, MemoryError, RecursionError) as error:
+        print(f"error: {error or type(error).__name__}", file=sys.stderr)
         for note in getattr(error, "__notes__", ()):
             print(f"  {note}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted: nothing was written", file=sys.stderr)
+        written = getattr(options, "written", False)
+        print("interrupted" + ("" if written else ": nothing was written"), file=sys.stderr)
         return 130
 
 
@@ -69,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_model(init)
     init.add_argument("--seed", type=int, required=True, help="from 0 up to 2**64 - 1")
     init.add_argument("--out", type=Path, required=True, metavar="FILE.safetensors")
-    init.add_argument("--dtype", default="float32", choices=[d for d in DTYPES if "fnuz" not in d])
+    init.add_argument("--dtype", default="float32", choices=_FILE_DTYPES)
     init.add_argument("--quiet", action="store_true", help="print neither progress nor ledger")
     init.set_defaults(run=_run_init)
 
@@ -105,6 +108,7 @@ def _run_init(options: argparse.Namespace) -> int:
     arrays, measured = _draw_all(ledger, options.seed, options.dtype, quiet=options.quiet)
     # One key: safetensors writes several in no fixed order, and equal runs shall write equal bytes.
     _write_safetensors(options.out, arrays, {"initialization": json.dumps(provenance)})
+    options.written = True
     if not options.quiet:
         print(ledger.table(measured))
         print(f"\n{_summary(ledger)} written to {options.out}")
@@ -142,6 +146,8 @@ def _ledger(options: argparse.Namespace) -> Ledger:
                 f"every initialized parameter must be floating-point, got integers in "
                 f"{entry.path!r}: leave it as 'skipped' (its kind is {_INTEGER!r})"
             )
+        if entry.path == "__metadata__":
+            raise RecipeError("`path` must not be '__metadata__', which .safetensors files reserve")
     return ledger
 
 
@@ -242,9 +248,10 @@ def _check_writable(path: Path) -> None:
 
 def _write_safetensors(path: Path, arrays: dict[str, Any], metadata: dict[str, str]) -> None:
     """Write to a temporary file beside `path`, then rename: all of it or nothing."""
+    path = path.resolve()  # what a link points to is replaced, not the link
     from safetensors.numpy import save_file
 
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".initialization.")
     os.close(handle)
     try:
         save_file(arrays, temporary, metadata)

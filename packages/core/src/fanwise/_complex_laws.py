@@ -47,11 +47,6 @@ class ComplexNormal(IsotropicLaw):
         object.__setattr__(self, "std", positive("std", self.std, LawError))
 
     @property
-    def variance(self) -> float:
-        """Square of the std."""
-        return self.std * self.std
-
-    @property
     def excess_kurtosis(self) -> float:
         """Zero."""
         return 0.0
@@ -109,14 +104,18 @@ class ComplexTruncatedNormal(IsotropicLaw):
         return self._cut**power * above / panels(lambda x: math.exp(-self._cut * x), points)
 
     @property
-    def variance(self) -> float:
-        """E|w|^2."""
-        return self.parent_std**2 * self._moment(1)
+    def std(self) -> float:
+        """Square root of E|w|^2."""
+        return self.parent_std * math.sqrt(self._moment(1))
 
     @property
     def excess_kurtosis(self) -> float:
         """E|w|^4 / E|w|^2 ^2 - 2."""
-        return self._moment(2) / self._moment(1) ** 2 - 2
+        t = self._cut
+        if t < 4:
+            return self._moment(2) / self._moment(1) ** 2 - 2
+        cut_off = 0.0 if t > 700 else t / math.expm1(t)  # so little that the above would cancel
+        return cut_off * (2 - t - 2 * cut_off) / self._moment(1) ** 2
 
     @property
     def support(self) -> Support:
@@ -151,9 +150,9 @@ class ComplexUniform(IsotropicLaw):
         object.__setattr__(self, "bound", positive("bound", self.bound, LawError))
 
     @property
-    def variance(self) -> float:
-        """Half the squared bound."""
-        return self.bound**2 / 2
+    def std(self) -> float:
+        """The bound over the square root of two."""
+        return self.bound / math.sqrt(2)
 
     @property
     def excess_kurtosis(self) -> float:

@@ -6,11 +6,9 @@ import math
 from typing import Any
 
 from ._axes import Shape
-from ._complex_laws import ComplexNormal, ComplexTruncatedNormal, ComplexUniform
 from ._dtypes import check_dtype, check_representable, compute_dtype, field_of, inner_bounds
 from ._elementwise import ELEMENTWISE
 from ._errors import DtypeError, SourceError
-from ._laws import Constant, Law, Normal, TruncatedNormal, Uniform
 from ._matrices import draw_structured
 from ._plan import Part, Plan
 from ._source import Array, RandomSource, Region, parse_window
@@ -65,8 +63,12 @@ def draw(
     """
     check_draw(plan, dtype)
     start, shape = parse_window(window, plan.shape)
-    if out is not None and tuple(out.shape) != shape:
-        raise SourceError(f"`out` must have the shape {shape}, got {tuple(out.shape)}")
+    if shape != plan.shape and not source.indexed:
+        raise SourceError(
+            f"`window` must be the whole of {plan.shape} for a sequential source, got {window}"
+        )
+    if out is not None:
+        _check_out(out, shape, _full(source, (), 0.0, dtype).dtype)
     pieces = []
     for index, part in enumerate(plan.parts):
         stream = source if len(plan.parts) == 1 else source.child(str(index))
@@ -93,8 +95,15 @@ def check_draw(plan: Plan, dtype: str) -> None:
         raise DtypeError(f"`dtype` must be {plan.field}, as the plan is, got {dtype}")
     for part in plan.parts:
         check_representable(part.law, dtype)
-        if isinstance(part.law, TruncatedNormal | Uniform):
-            inner_bounds(*part.law.support, dtype, half_open=isinstance(part.law, Uniform))
+        if part.law.family in ("truncated_normal", "uniform"):
+            inner_bounds(*part.law.support, dtype, half_open=part.law.family == "uniform")
+
+
+def _check_out(out: Array, shape: Shape, dtype: Any) -> None:
+    if tuple(out.shape) != shape:
+        raise SourceError(f"`out` must have the shape {shape}, got {tuple(out.shape)}")
+    if out.dtype != dtype:
+        raise SourceError(f"`out` must be of dtype {dtype}, got {out.dtype}")
 
 
 def _draw_part(
@@ -119,43 +128,36 @@ def _draw_part(
 
 
 def _elementwise(
-    law: Law, source: RandomSource, region: Region, dtype: str, out: Array | None
+    law: Any, source: RandomSource, region: Region, dtype: str, out: Array | None
 ) -> Array:
-    match law:
-        case Constant():
+    # By family, not by class: the plan may be another copy's of this package (spec: schemes/3).
+    match law.family:
+        case "constant":
             if out is None:
                 return _full(source, region.shape, law.value, dtype)
             out[...] = law.value
             return out
-        case Normal():
+        case "normal" | "complex_normal":
             return source.normal(region, dtype, mean=law.mean, std=law.std, out=out)
-        case ComplexNormal():
-            return source.normal(region, dtype, mean=0.0, std=law.std, out=out)
-        case Uniform():
+        case "uniform":
             return source.uniform(region, dtype, low=law.low, high=law.high, out=out)
-        case ComplexUniform():
+        case "complex_uniform":
             return source.uniform(region, dtype, low=-law.bound, high=law.bound, out=out)
-        case TruncatedNormal():
-            return source.truncated_normal(
-                region,
-                dtype,
-                parent_mean=law.parent_mean,
-                parent_std=law.parent_std,
-                low=law.low,
-                high=law.high,
-                out=out,
-            )
-        case ComplexTruncatedNormal():
-            return source.truncated_normal(
-                region,
-                dtype,
-                parent_mean=0.0,
-                parent_std=law.parent_std,
-                low=-law.bound,
-                high=law.bound,
-                out=out,
-            )
-    raise AssertionError(f"no primitive draws {law}")
+        case "truncated_normal":
+            mean, low, high = law.parent_mean, law.low, law.high
+        case "complex_truncated_normal":
+            mean, low, high = 0.0, -law.bound, law.bound
+        case _:
+            raise AssertionError(f"no primitive draws {law}")
+    return source.truncated_normal(
+        region,
+        dtype,
+        parent_mean=mean,
+        parent_std=law.parent_std,
+        low=low,
+        high=high,
+        out=out,
+    )
 
 
 def _full(source: RandomSource, shape: Shape, value: float, dtype: str) -> Array:

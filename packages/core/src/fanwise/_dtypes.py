@@ -23,6 +23,12 @@ class FloatFormat:
         """The smallest positive number, a subnormal."""
         return math.ldexp(1.0, self.min_exponent - self.precision + 1)
 
+    def spacing(self, x: float) -> float:
+        """Distance of the numbers at the magnitude of `x`."""
+        if x == 0:
+            return self.smallest
+        return math.ldexp(1.0, max(math.frexp(x)[1] - 1, self.min_exponent) - self.precision + 1)
+
     def round_down(self, x: float) -> float:
         """The largest number of the format that is at most `x`."""
         if x < -self.largest:
@@ -141,7 +147,8 @@ def inner_bounds(
 def check_representable(law: Law, dtype: str) -> None:
     """Raise `DtypeError` if rounding to `dtype` would overflow, or leave nothing of the law.
 
-    Eight standard deviations must be below the largest number, and one at least the smallest.
+    Eight standard deviations must be below the largest number, and one at least half a step of the
+    numbers at the mean.
     """
     number = _REAL[component(dtype)]
     low, high = law.support
@@ -151,8 +158,21 @@ def check_representable(law: Law, dtype: str) -> None:
         raise DtypeError(
             f"`dtype` must hold values of {largest}, got {dtype} with at most {number.largest}"
         )
-    if 0 < law.std < number.smallest:
+    if math.isfinite(high - low) and high - low > _REAL[component(compute_dtype(dtype))].largest:
+        raise DtypeError(f"`dtype` must hold the width of {low} to {high}, got {dtype}")
+    step = number.spacing(law.mean)
+    if law.std == 0 and law.mean != 0 and abs(law.mean) < number.smallest / 2:
         raise DtypeError(
-            f"`dtype` must tell values of std {law.std} apart, "
-            f"got {dtype} with steps of {number.smallest}"
+            f"`dtype` must tell {law.mean} from zero, got {dtype} with steps of {step}"
         )
+    if 0 < law.std < step / 2:
+        raise DtypeError(
+            f"`dtype` must tell values of std {law.std} about {law.mean} apart, "
+            f"got {dtype} with steps of {step}"
+        )
+
+
+def rounding(dtype: str) -> float:
+    """Relative error that drawing in the computing dtype and rounding to `dtype` may leave."""
+    computing, storage = (_REAL[component(name)] for name in (compute_dtype(dtype), dtype))
+    return storage.spacing(1.0) + 64 * computing.spacing(1.0)

@@ -245,7 +245,7 @@ def variance_scaling(
     Examples
     --------
     >>> variance_scaling(gain=2.0, fan="out", family="uniform")
-    variance_scaling(cut=2.0, family='uniform', fan='out', gain=2.0)
+    variance_scaling(family='uniform', fan='out', gain=2.0)
     """
     one_of("fan", fan, FAN_CHOICES, SchemeError)
     one_of("family", family, FAMILIES, SchemeError)
@@ -254,7 +254,8 @@ def variance_scaling(
         gain=positive("gain", gain, SchemeError),
         fan=fan,
         family=family,
-        cut=positive("cut", cut, SchemeError),
+        # Elsewhere it makes no difference, and so must not make schemes differ.
+        cut=positive("cut", cut, SchemeError) if family == "truncated_normal" else None,
     )
 
 
@@ -267,7 +268,7 @@ def glorot_uniform(*, gain: float = 1.0, fan: Fan = "avg") -> Scheme:
     Parameters
     ----------
     gain : float, default 1
-        Factor on the standard deviation; `gain("tanh")` for layers that precede a tanh.
+        Factor on the standard deviation; `gain("tanh")` for layers that follow a tanh.
     fan : {"avg", "in", "out", "geometric", "max", "min"}, default "avg"
         Which count divides the variance.
 
@@ -487,7 +488,7 @@ def elementwise_law(scheme: Scheme, fans: Fans | None, field: Field) -> Law:
     return _law_of_std(scheme["family"], std, scheme["cut"], field)
 
 
-def _law_of_std(family: Family, std: float, cut: float, field: Field) -> Law:
+def _law_of_std(family: Family, std: float, cut: float | None, field: Field) -> Law:
     if family == "normal":
         return Normal(0.0, std) if field == "real" else ComplexNormal(std)
     if family == "uniform":
@@ -495,6 +496,7 @@ def _law_of_std(family: Family, std: float, cut: float, field: Field) -> Law:
             return ComplexUniform(math.sqrt(2) * std)
         bound = math.sqrt(3) * std
         return Uniform(-bound, bound)
+    assert cut is not None  # as the factory has it
     return _truncated_law(truncated_normal(std=std, low=-cut, high=cut), field)
 
 

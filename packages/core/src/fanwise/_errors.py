@@ -63,10 +63,18 @@ def real(name: str, value: Any, error: type[Exception]) -> float:
     """Return `value` as a float, infinities allowed; raise `error` if it is no number."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise error(f"`{name}` must be a real number, got {value!r}")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        raise error(f"`{name}` must be finite, got a number above the largest float") from None
     if math.isnan(number):
         raise error(f"`{name}` must be a number, got nan")
     return number
+
+
+def plain(value: Any) -> Any:
+    """The value, or its name if it is an infinity, which JSON has not."""
+    return str(value) if isinstance(value, float) and math.isinf(value) else value
 
 
 def integer(name: str, value: Any, error: type[Exception], *, minimum: int) -> int:

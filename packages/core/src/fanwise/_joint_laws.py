@@ -107,7 +107,15 @@ def _cosine_mass(start: float, power: int) -> float:
     end = min(math.pi / 2, math.sqrt(start * start + 120 / max(power, 1)))
     count = 8
     points = [start + (end - start) * i / count for i in range(count + 1)]
-    return panels(lambda angle: math.cos(angle) ** power, points)
+
+    def cosine_power(angle: float) -> float:
+        if power < 1000:
+            return math.cos(angle) ** power
+        # As an exponential: a large power would raise the cosine's rounding with it.
+        squared_sine = math.sin(angle) ** 2
+        return math.exp(power / 2 * math.log1p(-squared_sine)) if squared_sine < 1 else 0.0
+
+    return panels(cosine_power, points)
 
 
 @dataclass(frozen=True, slots=True)

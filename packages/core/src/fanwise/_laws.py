@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from . import _normal
-from ._errors import LawError, finite, positive, real
+from ._errors import LawError, finite, plain, positive, real
 
 Support = tuple[float, float]
 
@@ -62,7 +62,8 @@ def law_data(law: Law) -> dict[str, Any]:
     fields = dataclasses.fields(law)  # type: ignore[arg-type]  # every law is a dataclass
     data = {field.name: getattr(law, field.name) for field in fields}
     return {"family": law.family} | {
-        key: law_data(value) if hasattr(value, "family") else value for key, value in data.items()
+        key: law_data(value) if hasattr(value, "family") else plain(value)
+        for key, value in data.items()
     }
 
 
@@ -72,9 +73,9 @@ class IndependentLaw:
     __slots__ = ()
 
     @property
-    def std(self: Law) -> float:
-        """Standard deviation."""
-        return math.sqrt(self.variance)
+    def variance(self: Law) -> float:
+        """Square of the std."""
+        return self.std * self.std
 
     @property
     def variance_dispersion(self: Law) -> float:
@@ -104,7 +105,7 @@ class Constant(IndependentLaw):
         return self.value
 
     @property
-    def variance(self) -> float:
+    def std(self) -> float:
         """Zero."""
         return 0.0
 
@@ -145,11 +146,6 @@ class Normal(IndependentLaw):
     def __post_init__(self) -> None:
         object.__setattr__(self, "mean", finite("mean", self.mean, LawError))
         object.__setattr__(self, "std", positive("std", self.std, LawError))
-
-    @property
-    def variance(self) -> float:
-        """Square of the std."""
-        return self.std * self.std
 
     @property
     def excess_kurtosis(self) -> float:
@@ -196,9 +192,9 @@ class Uniform(IndependentLaw):
         return self.low / 2 + self.high / 2
 
     @property
-    def variance(self) -> float:
-        """A twelfth of the squared width."""
-        return (self.high - self.low) ** 2 / 12
+    def std(self) -> float:
+        """The width over the square root of twelve."""
+        return (self.high - self.low) / math.sqrt(12)
 
     @property
     def excess_kurtosis(self) -> float:
@@ -294,9 +290,9 @@ class TruncatedNormal(IndependentLaw):
         return anchor + self.parent_std * moments.offset
 
     @property
-    def variance(self) -> float:
-        """The variance of the law that comes out."""
-        return self.parent_std**2 * _normal.moments(self._interval).variance
+    def std(self) -> float:
+        """The standard deviation of the law that comes out."""
+        return self.parent_std * math.sqrt(_normal.moments(self._interval).variance)
 
     @property
     def excess_kurtosis(self) -> float:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from ._axes import Axes
 from ._draw import check_draw
 from ._dtypes import for_field
-from ._errors import AxesError, DtypeError, FanError, LawError, RecipeError, SchemeError
+from ._errors import (
+    AxesError,
+    DtypeError,
+    FanError,
+    LawError,
+    RecipeError,
+    SchemeError,
+    one_of,
+)
 from ._fans import Fans, block_fans
 from ._laws import law_data
 from ._plan import Plan, resolve
@@ -28,7 +37,9 @@ from ._stream import Path, parse_path
 
 Status: TypeAlias = Literal["initialized", "tied", "frozen", "loaded", "skipped"]
 
-_ENTRY_KEYS = ("parameter", "status", "rule", "note", "scheme", "fans", "laws")
+STATUSES: tuple[Status, ...] = get_args(Status)
+
+_ENTRY_KEYS = ("parameter", "status", "rule", "note", "axes", "scheme", "fans", "laws")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +84,8 @@ class Entry:
         if self.note:
             data["note"] = self.note
         if self.plan is not None:
+            if self.plan.axes is not None and self.plan.axes != self.parameter.axes:
+                data["axes"] = self.plan.axes.to_data()
             data["scheme"] = self.plan.scheme.to_data()
             fans = [part.fans for part in self.plan.parts]
             data["fans"] = [f and [str(f.fan_in), str(f.fan_out)] for f in fans]
@@ -203,7 +216,7 @@ def plan_model(recipe: Recipe, parameters: Iterable[Parameter], /) -> Ledger:
             index, rule = found
             used.add(index)
             if not faults:
-                entries.append(_plan(parameter, index, rule, by_path))
+                entries.append(_plan(parameter, index, rule, recipe, by_path))
     faults += [
         f"every rule must be the first to match a parameter, got rule {index} {_selector(rule)}"
         for index, rule in enumerate(recipe.rules)
@@ -218,10 +231,9 @@ def _structural_faults(
     parameters: tuple[Parameter, ...], by_path: Mapping[str, Parameter]
 ) -> list[str]:
     faults = []
-    if len(by_path) < len(parameters):
-        seen: set[str] = set()
-        twice = [p.path for p in parameters if p.path in seen or seen.add(p.path)]  # type: ignore[func-returns-value]
-        faults.append(f"`path` must occur once, got {sorted(set(twice))} twice")
+    twice = [path for path, n in Counter(p.path for p in parameters).items() if n > 1]
+    if twice:
+        faults.append(f"`path` must occur once, got {sorted(twice)} more often")
     for parameter in parameters:
         if parameter.tied_to is None:
             continue
@@ -245,13 +257,19 @@ def _selector(rule: Rule) -> str:
     return f"({rule.match!r})" if rule.kind is None else f"({rule.match!r}, kind {rule.kind!r})"
 
 
-def _plan(parameter: Parameter, index: int, rule: Rule, by_path: Mapping[str, Parameter]) -> Entry:
+def _plan(
+    parameter: Parameter,
+    index: int,
+    rule: Rule,
+    recipe: Recipe,
+    by_path: Mapping[str, Parameter],
+) -> Entry:
     if rule.left_as is not None:
         return Entry(parameter, rule.left_as, index, note=rule.note)
     try:
         scheme = rule.scheme_for(parameter.path)
         assert scheme is not None  # a rule has one or is left
-        fans = _fans_of_weight(parameter, rule, by_path)
+        fans = _fans_of_weight(parameter, rule, recipe, by_path)
         axes = parameter.axes if parameter.axes is not None else rule.axes
         plan = resolve(scheme, parameter.shape, axes, fans=fans, field=parameter.field)
     except (AxesError, FanError, LawError, SchemeError, RecipeError) as error:
@@ -261,7 +279,7 @@ def _plan(parameter: Parameter, index: int, rule: Rule, by_path: Mapping[str, Pa
 
 
 def _fans_of_weight(
-    parameter: Parameter, rule: Rule, by_path: Mapping[str, Parameter]
+    parameter: Parameter, rule: Rule, recipe: Recipe, by_path: Mapping[str, Parameter]
 ) -> tuple[Fans, ...] | None:
     path = parameter.fans_of
     if path is None and rule.fans_of is not None:
@@ -269,11 +287,16 @@ def _fans_of_weight(
     if path is None:
         return None
     weight = by_path.get(path)
-    if weight is None or weight.axes is None:
+    axes = None if weight is None else weight.axes
+    if weight is not None and axes is None:  # then those that its own rule supplies
+        found = _first_match(recipe, weight)
+        axes = None if found is None else found[1].axes
+    if weight is None or axes is None:
         raise RecipeError(
             f"`fans_of` must name a parameter with axes, got {path!r} for {parameter.path!r}"
         )
-    return block_fans(weight.shape, weight.axes)
+    fans = block_fans(weight.shape, axes)
+    return fans[:1] if len(set(fans)) == 1 else fans
 
 
 def _entry_from_data(data: Any) -> Entry:
@@ -283,32 +306,38 @@ def _entry_from_data(data: Any) -> Entry:
     parameter = Parameter.from_data(data.get("parameter"))
     plan = None
     if "scheme" in data:
-        stated = as_list("fans", data.get("fans"))
-        fans = tuple(Fans(*map(Fraction, pair)) for pair in stated if pair is not None)
+        axes = parameter.axes if "axes" not in data else Axes.from_data(data["axes"])
         plan = resolve(
             Scheme.from_data(data["scheme"]),
             parameter.shape,
-            parameter.axes,
-            fans=fans or None,
+            axes,
+            fans=_read_fans(data.get("fans")),
             field=parameter.field,
         )
         if [law_data(part.law) for part in plan.parts] != data.get("laws"):
             raise RecipeError(
                 f"`laws` must be those of the scheme, got {data.get('laws')} for {parameter.path!r}"
             )
-    entry = Entry(
-        parameter, data.get("status", "initialized"), data.get("rule"), plan, data.get("note", "")
-    )
+    one_of("status", data.get("status"), STATUSES, RecipeError)
+    entry = Entry(parameter, data["status"], data.get("rule"), plan, data.get("note", ""))
     if (entry.status == "initialized") != (plan is not None):
         raise RecipeError(f"`status` must fit the scheme, got {entry.status!r} for {entry.path!r}")
     return entry
+
+
+def _read_fans(data: Any) -> tuple[Fans, ...] | None:
+    try:
+        fans = [Fans(*map(Fraction, pair)) for pair in as_list("fans", data) if pair is not None]
+    except (TypeError, ValueError):
+        raise RecipeError(f"`fans` must be pairs of counts or null, got {data!r}") from None
+    return tuple(dict.fromkeys(fans)) if len(set(fans)) == 1 else tuple(fans) or None
 
 
 def _rows(entry: Entry, measured: Mapping[str, Measured] | None) -> list[list[str]]:
     parameter = entry.parameter
     shape = str(parameter.shape).replace(",)", ")")
     axes: Axes | None = parameter.axes if entry.plan is None else entry.plan.axes
-    start = [parameter.path, shape, "" if axes is None else str(axes)]
+    start = [_printable(parameter.path), shape, "" if axes is None else str(axes)]
     blank = [] if measured is None else [""] * 4
     if entry.plan is None:
         what = entry.status + (f" to {parameter.tied_to}" if entry.status == "tied" else "")
@@ -329,6 +358,11 @@ def _rows(entry: Entry, measured: Mapping[str, Measured] | None) -> list[list[st
             "exact" if found.std_z is None else f"{found.std_z:+.2f}",
         ]
     return rows
+
+
+def _printable(text: str) -> str:
+    """The text with what a terminal would obey spelled out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _distinct(plan: Plan) -> list[Any]:

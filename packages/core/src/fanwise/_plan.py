@@ -151,6 +151,8 @@ def _resolve(
     field: Field,
 ) -> Plan:
     one_of("field", field, FIELDS, SchemeError)
+    if not hasattr(scheme, "options"):
+        raise SchemeError(f"`scheme` must be a Scheme, such as he_normal(), got {scheme!r}")
     needs_fans = scheme.name == "variance_scaling" and fans is None
     if axes is None:
         if needs_fans or scheme.name not in ELEMENTWISE:
@@ -169,17 +171,20 @@ def _resolve(
         if scheme.name in ELEMENTWISE:
             law = elementwise_law(scheme, block_fans, field)
         else:
-            law = structured_law(scheme, MatrixView.of(block.shape, block.axes), field)
+            columns = bool({"in", "kernel"} & set(block.axes.roles))
+            view = MatrixView.of(block.shape, block.axes)
+            law = structured_law(scheme, view, field, columns=columns)
         parts.append(Part(block.start, block.shape, block.axes, block_fans, law))
     return Plan(scheme, shape, axes, field, tuple(parts))
 
 
 def _fans_by_block(fans: Fans | Sequence[Fans] | None, count: int) -> Sequence[Fans | None]:
-    if not isinstance(fans, Sequence):
-        return (fans,) * count
-    different = set(fans)
-    if len(different) == 1:
-        return tuple(different) * count
-    if len(fans) != count:
-        raise FanError(f"`fans` must be one, or one for each of {count} blocks, got {len(fans)}")
-    return fans
+    given = fans if isinstance(fans, Sequence) else (fans,)
+    for one in given:
+        if one is not None and not hasattr(one, "fan_in"):
+            raise FanError(f"`fans` must be Fans, such as Fans(12, 34), got {fans!r}")
+    if len(given) == 1:
+        return (given[0],) * count
+    if len(given) != count:
+        raise FanError(f"`fans` must be one, or one for each of {count} blocks, got {len(given)}")
+    return given

@@ -116,7 +116,11 @@ class Depth:
     def _power(self, layers: int) -> float:
         base = self.branches * layers
         # The square root is exact to rounding on every platform; `pow` need not be.
-        return 1 / math.sqrt(base) if self.power == -0.5 else float(base**self.power)
+        try:
+            factor = 1 / math.sqrt(base) if self.power == -0.5 else float(base**self.power)
+        except OverflowError:
+            factor = math.inf
+        return positive("depth", factor, RecipeError)
 
     def to_data(self) -> dict[str, Any]:
         """The factor as plain JSON data, defaults left out."""
@@ -167,6 +171,10 @@ class Rule:
             raise RecipeError(
                 f"one of `scheme` and `left_as` must be given, "
                 f"got {self.scheme} and {self.left_as} for {self.match!r}"
+            )
+        if self.scheme is not None and not hasattr(self.scheme, "options"):
+            raise RecipeError(
+                f"`scheme` must be a Scheme, such as he_normal(), got {self.scheme!r}"
             )
         _check_left_as(self.left_as)
         if self.depth is not None and self.scheme is None:
@@ -222,7 +230,11 @@ class Recipe:
     reference: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "rules", tuple(self.rules))
+        rules = self.rules if isinstance(self.rules, Iterable) else (self.rules,)
+        for rule in rules:
+            if not hasattr(rule, "matches"):
+                raise RecipeError(f"`rules` must be Rules, such as Rule(scheme=...), got {rule!r}")
+        object.__setattr__(self, "rules", tuple(rules))
 
     def to_data(self) -> dict[str, Any]:
         """The recipe as plain JSON data, with the version of its form."""
@@ -299,9 +311,12 @@ def read_document(data: Any, form: str, keys: set[str]) -> Mapping[str, Any]:
     if not isinstance(data, Mapping) or data.get("format") != form:
         got = data.get("format") if isinstance(data, Mapping) else type(data).__name__
         raise RecipeError(f"`format` must be {form!r}, got {got!r}")
-    if data.get("version") != SCHEMA_VERSION:
+    if type(data.get("version")) is not int or data["version"] != SCHEMA_VERSION:
         raise RecipeError(f"`version` must be {SCHEMA_VERSION}, got {data.get('version')!r}")
     check_keys(form, data, keys | {"format", "version"})
+    for key in ("name", "reference"):
+        if not isinstance(data.get(key, ""), str):
+            raise RecipeError(f"`{key}` must be a string, got {data[key]!r}")
     return data
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
-from ._errors import SchemeError, positive
+from ._errors import SchemeError, plain, positive
 
 Option: TypeAlias = float | str | None
 Factory: TypeAlias = Callable[..., "Scheme"]
@@ -30,7 +31,7 @@ class Scheme:
     Examples
     --------
     >>> Scheme.from_data({"name": "he_normal"})
-    variance_scaling(cut=2.0, family='normal', fan='in', gain=1.4142135623730951)
+    variance_scaling(family='normal', fan='in', gain=1.4142135623730951)
     """
 
     name: str
@@ -40,8 +41,8 @@ class Scheme:
         return dict(self.options)[option]
 
     def to_data(self) -> dict[str, Any]:
-        """The scheme as plain JSON data, options of value None left out."""
-        options = {key: value for key, value in self.options if value is not None}
+        """The scheme as plain JSON data: no option of value None, infinities as "inf"."""
+        options = {key: plain(value) for key, value in self.options if value is not None}
         return {"name": self.name} | options
 
     @classmethod
@@ -57,7 +58,12 @@ class Scheme:
             data = {"name": data}
         if not isinstance(data, Mapping) or not isinstance(data.get("name"), str):
             raise SchemeError(f"`scheme` must be a name or an object with a 'name', got {data!r}")
-        options = {key: value for key, value in data.items() if key != "name"}
+        infinities = {"inf": math.inf, "-inf": -math.inf}
+        options = {
+            key: infinities.get(value, value) if isinstance(value, str) else value
+            for key, value in data.items()
+            if key != "name"
+        }
         factory = _FACTORIES.get(data["name"])
         if factory is None:
             known = ", ".join(sorted(_FACTORIES))
@@ -94,6 +100,7 @@ class Scheme:
         options = {
             key: value * factor if key in scaled and isinstance(value, float) else value
             for key, value in self.options
+            if value is not None
         }
         return _FACTORIES[self.name](**options)
 

@@ -70,6 +70,10 @@ class RandomSource(Protocol):
     def device(self) -> Any:
         """The device that creation functions of `xp` take."""
 
+    @property
+    def indexed(self) -> bool:
+        """Whether it computes elements from their index, and so draws any box of an array."""
+
     def child(self: Self, name: str, /) -> Self:
         """The source of an independent stream."""
 

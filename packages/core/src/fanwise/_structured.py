@@ -238,8 +238,11 @@ def zeros_per_unit(scheme: Scheme, view: MatrixView) -> tuple[int, int]:
     return zeros, weights
 
 
-def structured_law(scheme: Scheme, view: MatrixView, field: Field) -> Law:
-    """The joint law of a block's entries under a structured scheme (spec: laws/7)."""
+def structured_law(scheme: Scheme, view: MatrixView, field: Field, *, columns: bool = True) -> Law:
+    """The joint law of a block's entries under a structured scheme (spec: laws/7).
+
+    `columns` says whether the block has axes for the matrices' columns at all.
+    """
     needs_kernel = scheme.name in ("dirac", "delta_orthogonal")
     if needs_kernel != bool(view.kernel) and scheme.name in (
         "dirac",
@@ -248,6 +251,11 @@ def structured_law(scheme: Scheme, view: MatrixView, field: Field) -> Law:
     ):
         rule = "have a 'kernel' axis" if needs_kernel else "have no 'kernel' axis (see `dirac`)"
         raise SchemeError(f"`axes` must {rule} for {scheme.name}, got a kernel of {view.kernel}")
+    if not columns:
+        raise SchemeError(
+            f"`axes` must have an 'in' or a 'kernel' axis for {scheme.name}, got none: "
+            f"a vector is no matrix"
+        )
     if view.size == 0:
         raise SchemeError(f"`shape` must have no axis of size 0 for {scheme.name}, got {view}")
     if scheme.name == "orthogonal":

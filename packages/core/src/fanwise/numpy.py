@@ -15,7 +15,15 @@ import numpy as np
 from . import _samplers
 from ._axes import Axes
 from ._draw import draw
-from ._dtypes import check_dtype, component, compute_dtype, field_of, for_field, inner_bounds
+from ._dtypes import (
+    check_dtype,
+    component,
+    compute_dtype,
+    field_of,
+    for_field,
+    inner_bounds,
+    rounding,
+)
 from ._errors import DtypeError, SourceError
 from ._fans import Fans
 from ._ledger import Ledger, Measured
@@ -58,10 +66,11 @@ class NumpySource:
 
     xp = np
     device = "cpu"
+    indexed = False
 
     def __init__(self, seed: int, path: str | Sequence[str] = (), /) -> None:
         self.seed = check_seed(seed)
-        self.path: Path = parse_path(path) if path else ()
+        self.path: Path = parse_path(path)
 
     def __repr__(self) -> str:
         return f"NumpySource({self.seed}, {'.'.join(self.path)!r})"
@@ -74,11 +83,11 @@ class NumpySource:
         self, region: Region, dtype: str, /, *, low: float, high: float, out: Array | None = None
     ) -> Array:
         """Uniform on [low, high); on the disc of radius `high` for a complex dtype."""
-        generator = self._generator("value")
         if field_of(dtype) == "complex":
             modulus = lambda u: _samplers.disc_modulus(np, u, bound=high)  # noqa: E731
-            return _fill(region, dtype, out, _isotropic(generator, dtype, modulus), _SAMPLER_CHUNK)
+            return _fill(region, dtype, out, self._isotropic(dtype, modulus), _SAMPLER_CHUNK)
         inner = inner_bounds(low, high, dtype, half_open=True)
+        generator = self._generator("value")
 
         def values(chunk: Array) -> None:
             generator.random(dtype=chunk.dtype, out=chunk)
@@ -117,13 +126,13 @@ class NumpySource:
         out: Array | None = None,
     ) -> Array:
         """Normal, given that it is within the absolute bounds; for a complex dtype, in modulus."""
-        generator = self._generator("value")
         if field_of(dtype) == "complex":
             modulus = lambda u: _samplers.truncated_modulus(  # noqa: E731
                 np, u, parent_std=parent_std, bound=high
             )
-            return _fill(region, dtype, out, _isotropic(generator, dtype, modulus), _SAMPLER_CHUNK)
+            return _fill(region, dtype, out, self._isotropic(dtype, modulus), _SAMPLER_CHUNK)
         inner = inner_bounds(low, high, dtype)
+        generator = self._generator("value")
 
         def values(chunk: Array) -> None:
             u, complement = _uniforms(generator, chunk.shape, chunk.dtype)
@@ -148,6 +157,18 @@ class NumpySource:
     def cast(self, array: Array, dtype: str, /) -> Array:
         """The array in a storage dtype, rounded to nearest."""
         return array.astype(_native(dtype), copy=False)
+
+    def _isotropic(self, dtype: str, modulus: Callable[[Array], Array]) -> Callable[[Array], None]:
+        # Two streams, so that the sizes of chunks make no difference.
+        first, second = self._generator("value"), self._generator("phase")
+        real = np.dtype(component(dtype))
+
+        def values(chunk: Array) -> None:
+            u, _ = _uniforms(first, chunk.shape, real)
+            turn, _ = _uniforms(second, chunk.shape, real)
+            chunk[...] = _samplers.isotropic(np, modulus(u), turn, chunk.dtype)
+
+        return values
 
     def _generator(self, purpose: str) -> np.random.Generator:
         # SFC64 is NumPy's fastest; SeedSequence spreads the key's 64 bits over its state.
@@ -204,6 +225,8 @@ def init(
     >>> round(float(w.var()), 4)  # 2 / (300 + 700)
     0.002
     """
+    if out is not None and not (isinstance(out, np.ndarray) and out.flags.writeable):
+        raise SourceError(f"`out` must be a writable array, got {type(out).__name__} {out!r}")
     name = dtype_name(dtype if out is None else out.dtype)
     plan = resolve(scheme, shape, axes, fans=fans, field=field_of(name))
     return _draw_into(plan, NumpySource(seed, path), name, out)
@@ -269,6 +292,9 @@ def measure(plan: Plan, array: Array, /) -> Measured:
     >>> abs(found.mean_z) < 4 and abs(found.std_z) < 4
     True
     """
+    if array.shape != plan.shape:
+        raise SourceError(f"`array` must have the plan's shape {plan.shape}, got {array.shape}")
+    dtype = dtype_name(array.dtype)
 
     def sums(part: Part) -> tuple[float, float]:
         box = array[tuple(slice(b, b + n) for b, n in zip(part.start, part.shape, strict=True))]
@@ -280,7 +306,7 @@ def measure(plan: Plan, array: Array, /) -> Measured:
             square += float((wide.real**2).sum() + (wide.imag**2).sum())
         return total, square
 
-    return measure_parts(plan, sums)
+    return measure_parts(plan, sums, rounding=rounding(dtype))
 
 
 def _draw_into(plan: Plan, source: NumpySource, dtype: str, out: Array | None) -> Array:
@@ -293,6 +319,8 @@ def _draw_into(plan: Plan, source: NumpySource, dtype: str, out: Array | None) -
 
 def dtype_name(dtype: Any) -> str:
     """The name of a NumPy or ml_dtypes floating-point or complex dtype, or of its name."""
+    if dtype is None:
+        raise DtypeError("`dtype` must be given, got None")
     return _native(dtype if isinstance(dtype, str) else np.dtype(dtype).name).name
 
 
@@ -316,11 +344,6 @@ def _fill(
     chunk: int = _CHUNK,
 ) -> Array:
     """Fill an array chunk by chunk, in row-major order, whatever its memory layout."""
-    if not region.is_whole:
-        raise SourceError(
-            f"`window` must be the whole parameter for a sequential stream, got {region.shape} "
-            f"of {region.whole}"
-        )
     native = _native(dtype)
     if out is None:
         out = np.empty(region.shape, native)
@@ -370,15 +393,3 @@ def _uniforms(
         return numbers
 
     return centered(words), centered(~words)
-
-
-def _isotropic(
-    generator: np.random.Generator, dtype: str, modulus: Callable[[Array], Array]
-) -> Callable[[Array], None]:
-    def values(chunk: Array) -> None:
-        real = np.dtype(component(dtype))
-        u, _ = _uniforms(generator, chunk.shape, real)
-        turn, _ = _uniforms(generator, chunk.shape, real)
-        chunk[...] = _samplers.isotropic(np, modulus(u), turn, chunk.dtype)
-
-    return values

@@ -83,6 +83,8 @@ def namespace(request):
 class ArraySource:
     """A source for any namespace: NumPy's bits, and everything else in `xp`."""
 
+    indexed = False
+
     def __init__(self, namespace, seed, path=()):
         self.namespace, self.seed, self.path = namespace, seed, tuple(path)
         self.xp, self.device = namespace.xp, namespace.device
@@ -154,6 +156,7 @@ class IndexedSource:
 
     xp = np
     device = "cpu"
+    indexed = True
 
     def __init__(self, seed, path=()):
         self.seed, self.path = seed, tuple(path)

@@ -210,6 +210,45 @@ def test_an_interrupted_init_leaves_nothing(files, by):
     assert sorted(os.listdir(files)) == before
 
 
+def test_a_link_is_followed(files):
+    (files / "link.safetensors").symlink_to(files / "target.safetensors")
+    assert main(command(files, "model.json", "link.safetensors", "--quiet")) == 0
+    assert (files / "link.safetensors").is_symlink()
+    assert (files / "target.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "recipe", "message"),
+    [
+        (None, "[" * 100_000, "error: "),
+        (None, '{"format": "recipe", "version": 1, "rules": [{"scheme": {"name": "he_normal", "gain": 1%s}}]}' % ("0" * 400), "`gain` must be finite"),
+        ([Parameter("__metadata__", (3,))], None, "`path` must not be '__metadata__'"),
+        ([Parameter("w", (10**9, 10**9))], None, "error: "),
+        ([Parameter("w", (4 * 10**21, 4))], None, "error: "),
+    ],
+)  # fmt: skip
+def test_files_that_ask_for_trouble_are_errors_and_write_nothing(
+    files, capsys, model, recipe, message
+):
+    if model is not None:
+        (files / "model.json").write_text(json.dumps(model_to_data(model)))
+    text = recipe or json.dumps(Recipe((Rule(scheme=normal(std=1.0)),)).to_data())
+    (files / "recipe.json").write_text(text)
+    assert main(command(files)) == 1
+    assert message in capsys.readouterr().err
+    assert not (files / "out.safetensors").exists()
+
+
+def test_an_interrupt_after_writing_does_not_say_that_nothing_was(files, capsys, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fanwise.Ledger.table", interrupt)
+    assert main(command(files)) == 130
+    assert capsys.readouterr().err.endswith("interrupted\n")
+    assert (files / "out.safetensors").exists()
+
+
 def test_a_dtype_that_cannot_hold_the_law_is_refused_with_the_path(files, capsys):
     (files / "recipe.json").write_text(
         json.dumps(Recipe((Rule(scheme=normal(std=1e5)),)).to_data())

@@ -100,18 +100,19 @@ def test_normal_cdf_and_quantile(z):
     assert law.quantile(law.cdf(1.0 + 0.5 * z)) == pytest.approx(1.0 + 0.5 * z, rel=1e-12)
 
 
-@pytest.mark.parametrize("cut", [1e-5, 0.3, 2.0, 5.0, 20.0])
+@pytest.mark.parametrize("cut", [1e-5, 0.3, 2.0, 5.0, 8.0, 20.0])
 def test_complex_truncated_moments(cut):
     law = ComplexTruncatedNormal(1.0, cut)
-    with mpmath.workdps(60):
+    with mpmath.workdps(400):
         t = mpmath.mpf(cut) ** 2
         second = 1 - t / mpmath.expm1(t)
         fourth = mpmath.gammainc(3, 0, t) / -mpmath.expm1(-t)
         assert abs(law.variance - second) <= 1e-12 * second
-        assert abs(law.excess_kurtosis - (fourth / second**2 - 2)) <= 1e-12
+        excess = fourth / second**2 - 2
+        assert abs(law.excess_kurtosis - excess) <= 1e-12 * abs(excess)
 
 
-@pytest.mark.parametrize("n", [2, 3, 4, 17, 400, 40_000])
+@pytest.mark.parametrize("n", [2, 3, 4, 17, 400, 40_000, 1_000_000])
 @pytest.mark.parametrize("z", [-2.5, -0.3, 0.0, 1e-6, 1.4])
 def test_haar_cdf(n, z):
     """A squared coordinate of a random unit vector has a Beta law."""

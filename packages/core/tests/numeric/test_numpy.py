@@ -137,14 +137,15 @@ def test_values_depend_on_seed_and_path_alone(scheme):
 
 
 @pytest.mark.parametrize("scheme", SCHEMES, ids=str)
-def test_memory_layout_makes_no_difference(scheme):
-    shape = (300, 400)
-    expected = init(scheme, shape, AXES, seed=1, path="w")
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "complex64", "float64"])
+def test_memory_layout_makes_no_difference(scheme, dtype):
+    shape, number = (301, 403), NATIVE[dtype]
+    expected = init(scheme, shape, AXES, seed=1, path="w", dtype=dtype)
     for out in (
-        np.empty(shape[::-1], "float32").T,
-        np.empty((600, 1200), "float32")[::2, ::3],
-        np.empty(shape, "float32")[::-1],
-        np.empty((300, 2, 400), "float32")[:, 1],
+        np.empty(shape[::-1], number).T,
+        np.empty((602, 1209), number)[::2, ::3],
+        np.empty(shape, number)[::-1],
+        np.empty((301, 2, 403), number)[:, 1],
     ):
         assert init(scheme, shape, AXES, seed=1, path="w", out=out) is out
         assert np.array_equal(out, expected)
@@ -153,6 +154,14 @@ def test_memory_layout_makes_no_difference(scheme):
 def test_long_and_short_arrays_share_a_prefix_of_the_stream():
     long = init(normal(std=1.0), (1_000_000,), seed=1, path="w")
     assert np.array_equal(long[:10], init(normal(std=1.0), (10,), seed=1, path="w"))
+
+
+def test_a_refused_window_leaves_out_as_it_was():
+    plan = resolve(normal(std=1.0), (4, 3), Axes("out in", blocks={"out": 2}))
+    out = np.full((3, 3), 9.0, "float32")
+    with pytest.raises(SourceError, match="for a sequential source"):
+        draw(plan, NumpySource(0, "a"), window=((0, 3), (0, 3)), out=out)
+    assert (out == 9).all()
 
 
 def test_scalars_and_empty_arrays():
@@ -244,7 +253,18 @@ def test_measure_sees_what_is_wrong():
     array = draw(plan, NumpySource(0))
     for broken, which in ((array * 1.02, "std_z"), (array + 0.002, "mean_z")):
         assert abs(getattr(measure(plan, broken), which)) > 6
-    assert measure(resolve(orthogonal(), (30, 30), AXES), array[:30, :30]).std_z is None
+
+
+def test_measure_compares_what_a_law_fixes_exactly():
+    haar = resolve(orthogonal(), (30, 30), AXES)
+    for dtype in ("float32", "bfloat16"):
+        assert measure(haar, draw(haar, NumpySource(0), dtype=dtype)).std_z is None
+    assert measure(haar, np.eye(30) * 1.1).std_z == math.inf
+    zero = resolve(zeros(), (4,))
+    assert measure(zero, np.zeros(4)).mean_z is None
+    assert measure(zero, np.ones(4)).mean_z == math.inf
+    with pytest.raises(SourceError, match=r"`array` must have the plan's shape \(4,\), got \(3,\)"):
+        measure(zero, np.zeros(3))
 
 
 def test_measure_pools_blocks_of_different_laws():
@@ -274,8 +294,27 @@ def test_measure_pools_blocks_of_different_laws():
         (
             lambda: draw(resolve(normal(std=1.0), (4, 4)), NumpySource(0), window=[(0, 2), (0, 4)]),
             SourceError,
-            r"`window` must be the whole parameter for a sequential stream, got \(2, 4\) of \(4, 4\)",
+            r"`window` must be the whole of \(4, 4\) for a sequential source, got \[\(0, 2\), \(0, 4\)\]",
         ),
+        (
+            lambda: draw(resolve(orthogonal(), (4, 4), AXES), NumpySource(0), out=np.zeros((4, 4), int)),
+            SourceError,
+            "`out` must be of dtype float32, got int64",
+        ),
+        (
+            lambda: draw(resolve(constant(value=0.5), (4,)), NumpySource(0), out=np.zeros(4, int)),
+            SourceError,
+            "`out` must be of dtype float32, got int64",
+        ),
+        (lambda: init(zeros(), (3,), seed=0, path="w", out=[0, 0, 0]), SourceError, "`out` must be a writable array, got list"),
+        (
+            lambda: init(zeros(), (3,), seed=0, path="w", out=np.broadcast_to(np.float32(0), (3,))),
+            SourceError,
+            "`out` must be a writable array, got ndarray",
+        ),
+        (lambda: init(zeros(), (3,), seed=0, path=""), SourceError, "`path` must have segments"),
+        (lambda: init(zeros(), (3,), seed=0, path=3), SourceError, "`path` must be a string or a sequence of strings, got 3"),
+        (lambda: init(zeros(), (3,), seed=0, path="w", dtype=None), DtypeError, "`dtype` must be given, got None"),
         (
             lambda: draw(resolve(normal(std=1.0), (4,)), NumpySource(0), out=np.zeros(4, "float16")),
             SourceError,

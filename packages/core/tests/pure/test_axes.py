@@ -64,6 +64,11 @@ def test_blocks_of_a_plan_tile_the_array():
     assert sorted(cells) == [(i, j) for i in range(6) for j in range(9)]
 
 
+def test_blocks_and_groups_of_nothing():
+    axes = Axes("out in", groups=2, blocks={"out": 2})
+    assert [f.fan_out for f in block_fans((0, 4), axes)] == [0, 0]
+
+
 def test_groups_are_shared_out_over_blocks():
     # Twelve groups of 2 units: the first block has ten of them, the other two.
     axes = Axes("out in", groups=12, blocks={"out": (20, 4)})
@@ -76,6 +81,9 @@ def test_groups_are_shared_out_over_blocks():
     ("make", "message"),
     [
         (lambda: Axes("out width"), "`roles` must be among 'out', 'in', 'kernel', 'stack', got 'width'"),
+        (lambda: Axes(None), "`roles` must be a string or a sequence, got None"),
+        (lambda: Axes("out in", blocks=5), "`blocks` must be a mapping from roles to sizes, got 5"),
+        (lambda: fans((4, 4), "out in"), "`axes` must be an Axes, such as Axes('out in'), got 'out in'"),
         (lambda: Axes("out in", groups=0), "`groups` must be at least 1, got 0"),
         (lambda: Axes("out in", groups=1.5), "`groups` must be a whole number, got 1.5"),
         (lambda: Axes("out in", groups=True), "`groups` must be a whole number, got True"),

@@ -15,7 +15,6 @@ from fanwise import (
     inner_bounds,
     normal,
     resolve,
-    truncated_normal,
     uniform,
 )
 
@@ -63,6 +62,15 @@ def test_an_excluded_end_is_the_number_below(dtype, below_one):
     assert inner_bounds(0.0, 1.0, dtype, half_open=True) == (0.0, below_one)
 
 
+def test_bounds_with_no_number_between_them_are_refused():
+    with pytest.raises(
+        DtypeError, match=r"`dtype` must have a number in \[1.0001, 1.0002\], got bfloat16"
+    ):
+        inner_bounds(1.0001, 1.0002, "bfloat16")
+    with pytest.raises(DtypeError, match=r"in \[1.0001, 1.0078125\), got bfloat16"):
+        inner_bounds(1.0001, 1.0078125, "bfloat16", half_open=True)
+
+
 def test_infinite_bounds_are_the_largest_numbers():
     assert inner_bounds(-math.inf, math.inf, "float16") == (-65504.0, 65504.0)
 
@@ -74,18 +82,20 @@ def test_infinite_bounds_are_the_largest_numbers():
         (normal(std=1.0), "float", "`dtype` must be one of float64, float32, "),
         (normal(std=1.0), "complex64", "`dtype` must be real, as the plan is, got complex64"),
         (normal(std=1e4), "float16", "`dtype` must hold values of 80000.0, got float16 with at most 65504.0"),
-        (normal(std=1e-9), "float16", "`dtype` must tell values of std 1e-09 apart, got float16 with steps of "),
+        (normal(std=1e-9), "float16", "`dtype` must tell values of std 1e-09 about 0.0 apart, got float16 with steps of "),
+        (constant(value=1e-10), "float16", "`dtype` must tell 1e-10 from zero, got float16 with steps of "),
+        (uniform(low=-3e38, high=3e38), "float32", "`dtype` must hold the width of -3e+38 to 3e+38, got float32"),
         (constant(value=1e5), "float16", "`dtype` must hold values of 100000.0, got float16"),
         (uniform(low=0, high=1e3), "float8_e4m3fn", "`dtype` must hold values of "),
         (
-            uniform(low=1.0001, high=1.0002),
-            "bfloat16",
-            "`dtype` must have a number in [1.0001, 1.0002), got bfloat16",
+            uniform(low=-1e-30, high=-1e-31),
+            "float16",
+            "`dtype` must tell values of std ",
         ),
         (
-            truncated_normal(parent_std=1.0, low=1.0001, high=1.0002, bounds="absolute"),
-            "bfloat16",
-            "`dtype` must have a number in [1.0001, 1.0002], got bfloat16",
+            normal(std=1e-3, mean=1000.0),
+            "float16",
+            "`dtype` must tell values of std 0.001 about 1000.0 apart, got float16 with steps of 0.5",
         ),
     ],
 )  # fmt: skip

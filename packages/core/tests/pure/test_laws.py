@@ -124,6 +124,13 @@ def test_the_complex_constant_is_derived():
     )
 
 
+def test_moments_do_not_overflow_or_underflow_before_they_must():
+    assert Uniform(-1e-170, 1e-170).std == pytest.approx(2e-170 / math.sqrt(12))
+    assert Uniform(-1e200, 1e200).std == pytest.approx(2e200 / math.sqrt(12))
+    assert TruncatedNormal(0.0, 1e-170, -2e-170, 2e-170).std == pytest.approx(0.87962566e-170)
+    assert ComplexUniform(1e-170).std == pytest.approx(1e-170 / math.sqrt(2))
+
+
 def test_law_data_nests():
     assert law_data(ZeroInflated(Constant(1.0), 3, 9, "diagonal")) == {
         "family": "zero_inflated",

@@ -47,6 +47,21 @@ def test_a_plan_has_one_law_if_its_blocks_share_it():
     ("call", "error", "message"),
     [
         (lambda: resolve(he_normal(), (3, 4)), AxesError, "`axes` must be given for variance_scaling, got None"),
+        (lambda: resolve("he_normal", (3, 4), Axes("out in")), SchemeError, "`scheme` must be a Scheme, such as he_normal(), got 'he_normal'"),
+        (lambda: resolve(he_normal, (3, 4), Axes("out in")), SchemeError, "`scheme` must be a Scheme, such as he_normal(), got <function"),
+        (lambda: resolve(he_normal(), (3, 4), "out in"), AxesError, "`axes` must be an Axes, such as Axes('out in'), got 'out in'"),
+        (lambda: resolve(he_normal(), (3, 4), fans=12), FanError, "`fans` must be Fans, such as Fans(12, 34), got 12"),
+        (lambda: resolve(he_normal(), (3, 4), fans=(12, 12)), FanError, "`fans` must be Fans, such as Fans(12, 34), got (12, 12)"),
+        (
+            lambda: resolve(orthogonal(), (5,), Axes("out")),
+            SchemeError,
+            "`axes` must have an 'in' or a 'kernel' axis for orthogonal, got none: a vector is no matrix",
+        ),
+        (
+            lambda: resolve(identity(), (), Axes("")),
+            SchemeError,
+            "`axes` must have an 'in' or a 'kernel' axis for identity, got none: a vector is no matrix",
+        ),
         (lambda: resolve(orthogonal(), (3, 4)), AxesError, "`axes` must be given for orthogonal, got None"),
         (
             lambda: resolve(orthogonal(), (0, 4), Axes("out in")),

@@ -161,7 +161,7 @@ def plan(*rules, parameters=MODEL[1:3]):
         (
             plan(Rule(scheme=zeros()), parameters=[MODEL[2], MODEL[2]]),
             RecipeError,
-            "`path` must occur once, got ['layers.0.proj.weight'] twice",
+            "`path` must occur once, got ['layers.0.proj.weight'] more often",
         ),
         (
             plan(Rule(scheme=zeros()), parameters=[MODEL[2], MODEL[8]]),
@@ -183,6 +183,11 @@ def plan(*rules, parameters=MODEL[1:3]):
             RecipeError,
             "`layers` 'index' needs a number in the path, got 'w'",
         ),
+        (lambda: Recipe((he_normal(),)), RecipeError, "`rules` must be Rules, such as Rule(scheme=...), got "),
+        (lambda: Rule(scheme="he_normal"), RecipeError, "`scheme` must be a Scheme, such as he_normal(), got 'he_normal'"),
+        (lambda: Depth(layers=12, power=1e6).factor("w"), RecipeError, "`depth` must be finite, got inf"),
+        (lambda: Recipe.from_data({"format": "recipe", "version": True}), RecipeError, "`version` must be 1, got True"),
+        (lambda: Recipe.from_data({"format": "recipe", "version": 1, "name": 5}), RecipeError, "`name` must be a string, got 5"),
         (lambda: Rule(), RecipeError, "one of `scheme` and `left_as` must be given, got None and None for '*'"),
         (
             lambda: Rule(left_as="trained"),
@@ -243,6 +248,35 @@ def test_errors_name_the_argument_the_rule_and_the_value(call, error, message):
     with pytest.raises(error) as caught:
         call()
     assert str(caught.value).startswith(message)
+
+
+def test_axes_and_fans_that_rules_supply_round_trip():
+    parameters = [Parameter("fc.weight", (12, 9)), Parameter("fc.bias", (12,))]
+    rules = (
+        Rule(scheme=lecun_uniform(), match="*.bias", axes=Axes("out"), fans_of="weight"),
+        Rule(scheme=orthogonal(), axes=Axes("out in", blocks={"out": 3})),
+    )
+    ledger = plan_model(Recipe(rules), parameters)
+    assert ledger.entries[1].plan.law.variance == pytest.approx(1 / 9)
+    assert Ledger.from_data(json.loads(json.dumps(ledger.to_data()))) == ledger
+
+
+def test_a_ledger_must_be_well_formed():
+    data = plan_model(RECIPE, MODEL).to_data()
+    for key, value, message in (
+        ("status", "bogus", "`status` must be one of 'initialized', .*, got 'bogus'"),
+        ("fans", [5], r"`fans` must be pairs of counts or null, got \[5\]"),
+        ("fans", [["a", "b"]], "`fans` must be pairs of counts or null"),
+    ):
+        changed = json.loads(json.dumps(data))
+        changed["entries"][1][key] = value
+        with pytest.raises(RecipeError, match=message):
+            Ledger.from_data(changed)
+
+
+def test_the_table_spells_out_what_a_terminal_would_obey():
+    ledger = plan_model(Recipe((Rule(scheme=ones()),)), [Parameter("a\x1b[31m\nb", (3,))])
+    assert "a\\x1b[31m\\nb" in str(ledger)
 
 
 def test_notes_have_the_path_and_the_rule():

@@ -74,6 +74,24 @@ def test_schemes_are_immutable_and_differ_by_their_options():
         zeros().name = "ones"
 
 
+def test_what_makes_no_difference_makes_no_scheme_differ():
+    assert he_normal() == variance_scaling(gain=2**0.5, fan="in", family="normal", cut=3.0)
+    assert variance_scaling(cut=3.0) != variance_scaling(cut=2.0)
+
+
+def test_infinite_options_are_written_as_json():
+    data = truncated_normal(std=1.0, low=0.0, high=math.inf).to_data()
+    assert data["high"] == "inf"
+    json.dumps(data, allow_nan=False)
+
+
+def test_numbers_beyond_floats_are_refused():
+    with pytest.raises(
+        SchemeError, match="`gain` must be finite, got a number above the largest float"
+    ):
+        he_normal(gain=10**400)
+
+
 def test_a_scheme_does_not_know_a_shape():
     scheme = he_normal()
     laws = {resolve(scheme, shape, AXES).law for shape in ((2, 3), (2, 4), (9, 3))}

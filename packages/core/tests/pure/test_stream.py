@@ -69,6 +69,8 @@ def test_a_string_is_split_at_its_dots():
         (lambda: parse_path("a..b"), "`path` must have segments of one character or more, got 'a..b'"),
         (lambda: parse_path(""), "`path` must have segments of one character or more, got ''"),
         (lambda: parse_path(["\0value"]), "`path` must have segments of one character or more, got ['\\x00value']"),
+        (lambda: parse_path(3), "`path` must be a string or a sequence of strings, got 3"),
+        (lambda: parse_path("\ud800x"), "`path` must be text that UTF-8 can encode, got '\\ud800x'"),
         (lambda: parse_path([3]), "`path` must have segments of one character or more, got [3]"),
     ],
 )  # fmt: skip
