@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from . import _normal
-from ._errors import GainError, finite
+from ._errors import GainError
 
 Function: TypeAlias = Callable[[float], float]
 
@@ -253,7 +253,7 @@ def plain_name(name: str) -> str:
     return _ALIASES.get(plain, plain)
 
 
-def named_activations(name: str, parameters: tuple[Any, ...]) -> tuple[Activation, ...]:
+def named_activations(name: str, parameters: tuple[float, ...]) -> tuple[Activation, ...]:
     """The activation of a name; several, equally likely, if it is random.
 
     Examples
@@ -262,7 +262,7 @@ def named_activations(name: str, parameters: tuple[Any, ...]) -> tuple[Activatio
     -0.2
     """
     plain = plain_name(name)
-    values = tuple(finite("parameters", value, GainError) for value in parameters)
+    values = parameters
     if plain in _NOT_ELEMENTWISE:
         raise GainError(f"`activation` must act on each unit by itself, got {name!r}")
     if plain == "rrelu":

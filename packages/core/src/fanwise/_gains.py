@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import cache
+from itertools import pairwise
 from typing import Literal, TypeAlias, get_args
 
 from . import _normal
 from ._activations import GATED, Activation, Function, named_activations, plain_name
 from ._errors import GainError, finite, one_of
-from ._quadrature import adaptive, panels
+from ._quadrature import adaptive, panel, panels
 
 GainConvention: TypeAlias = Literal["second_moment", "variance", "backward", "torch"]
 
@@ -20,6 +21,8 @@ _PRECISION = 1e-10
 _TOLERANCE = 1e-13
 _NOISE = 4e-12  # of numerical derivatives, which no refinement gets below
 _GRID = (-38.0, -19.0, -10.0, -5.0, -2.5, 0.0, 2.5, 5.0, 10.0, 19.0, 38.0)
+
+_FINE_GRID = tuple(i / 8 for i in range(-64, 65))
 
 # torch.nn.init.calculate_gain, 2.13.
 _TORCH = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}
@@ -58,7 +61,8 @@ def gain(
         Which of the definitions above.
     derivative : callable, optional
         Derivative of a callable `activation`, for the backward convention; by default it is
-        taken numerically. A jump counts for nothing in it, as in automatic differentiation.
+        taken numerically, which an activation that jumps does not admit. A jump counts for
+        nothing in it, as in automatic differentiation.
 
     Returns
     -------
@@ -94,10 +98,8 @@ def gain(
     arXiv:2101.08692; Shazeer (2020), arXiv:2002.05202 (gated products).
     """
     one_of("convention", convention, GAIN_CONVENTIONS, GainError)
-    if isinstance(parameters, Sequence):
-        values = tuple(parameters)
-    else:
-        values = (finite("parameters", parameters, GainError),)
+    given = tuple(parameters) if isinstance(parameters, Sequence) else (parameters,)
+    values = tuple(finite("parameters", value, GainError) for value in given)
     if isinstance(activation, str):
         if derivative is not None:
             raise GainError(f"`derivative` must be left out for a name, got {derivative!r}")
@@ -108,10 +110,14 @@ def gain(
         raise GainError(f"`convention` 'torch' must have a name to look up, got {activation!r}")
     if values:
         raise GainError(f"`parameters` must be left out for a callable, got {values}")
-    described = Activation(activation, derivative or _numerical_derivative(activation))
-    noisy = convention == "backward" and derivative is None
-    tolerance = _NOISE if noisy else _TOLERANCE
-    return _moment_gain((described,), convention, name=repr(activation), tolerance=tolerance)
+    name, value = repr(activation), _checked(activation, "activation")
+    if convention != "backward":
+        return _moment_gain((Activation(value, value),), convention, name=name)
+    if derivative is not None:
+        described = Activation(value, _checked(derivative, "derivative"))
+        return _moment_gain((described,), convention, name=name)
+    described = Activation(value, _numerical_derivative(value, name), _FINE_GRID)
+    return _moment_gain((described,), convention, name=name, tolerance=_NOISE)
 
 
 @cache
@@ -134,8 +140,12 @@ def _named_gain(name: str, parameters: tuple[float, ...], convention: GainConven
 
 def _torch_gain(name: str, parameters: tuple[float, ...]) -> float:
     plain = plain_name(name)
+    if len(parameters) > (plain == "leakyrelu"):
+        raise GainError(
+            f"`parameters` of {name!r} must be fewer in torch's table, got {parameters}"
+        )
     if plain == "leakyrelu":
-        slope = finite("parameters", parameters[0], GainError) if parameters else 0.01
+        slope = parameters[0] if parameters else 0.01
         return math.sqrt(2 / (1 + slope * slope))
     if plain not in _TORCH:
         known = ", ".join(sorted([*_TORCH, "leaky_relu"]))
@@ -176,23 +186,58 @@ def _expectation(
     def weighted(x: float) -> float:
         try:
             return f(x) * _normal.density(x)
-        except (OverflowError, ValueError, ZeroDivisionError) as error:
+        except OverflowError as error:
             message = f"`activation` must be finite for every input, got {error} at {x} for {name}"
             raise GainError(message) from error
 
     points = sorted({*_GRID, *(float(kink) for kink in kinks if abs(kink) < _GRID[-1])})
-    value, error = adaptive(weighted, points, tolerance=tolerance)
+    found = adaptive(weighted, points, tolerance=tolerance)
     tails = panels(lambda x: abs(weighted(x)) + abs(weighted(-x)), (_GRID[-2], _GRID[-1]))
-    if not math.isfinite(value) or max(error, tails) > _PRECISION:
+    if not math.isfinite(found.value) or tails > _PRECISION or found.concentrated > 1e-4:
         raise GainError(
             f"`activation` must be square integrable under the normal law, "
-            f"got {value} ({tails} in the far tails, relative error {error}) for {name}"
+            f"got {found.value} ({tails} in the far tails) for {name}"
         )
-    return value
+    if found.error > _PRECISION:
+        raise GainError(
+            f"`activation` must have fewer jumps or kinks for its moments to converge, "
+            f"got {found.value} with a relative error of {found.error} for {name}"
+        )
+    return found.value
 
 
-def _numerical_derivative(f: Function) -> Function:
-    """One-sided differences on the side where they agree with themselves at half the step.
+def _checked(function: Callable[[float], float], argument: str) -> Function:
+    """The function with named errors; raise unless it maps floats to double precision."""
+
+    def call(x: float) -> float:
+        try:
+            return float(function(x))
+        except (OverflowError, ValueError, ZeroDivisionError) as error:
+            raise GainError(
+                f"`{argument}` must be finite for every input, got {error} at {x} for {function!r}"
+            ) from error
+        except (TypeError, AttributeError) as error:
+            raise GainError(
+                f"`{argument}` must map a float to a float, got {error!r} for {function!r}"
+            ) from error
+
+    values = [call(math.sqrt(k) - 2) for k in (2, 3, 5, 7, 11, 13, 17, 19)]
+    if all(17 <= _significant_bits(value) <= 24 for value in values):
+        raise GainError(
+            f"`{argument}` must compute in double precision, got single for {function!r}"
+        )
+    return call
+
+
+def _significant_bits(value: float) -> int:
+    if value == 0 or not math.isfinite(value):
+        return 0
+    mantissa = int(math.ldexp(math.frexp(value)[0], 53))
+    return 53 - ((mantissa & -mantissa).bit_length() - 1)
+
+
+def _numerical_derivative(f: Function, name: str) -> Function:
+    """One-sided differences, of the side and the step where halving the step changes least.
 
     A kink on one side of a point spoils the differences there, and only there.
     """
@@ -205,9 +250,26 @@ def _numerical_derivative(f: Function) -> Function:
 
     def derivative(x: float) -> float:
         sides = []
-        for step in (2e-3, -2e-3):
+        for step in (2e-3, -2e-3, 2e-4, -2e-4):
             coarse, fine = difference(x, step), difference(x, step / 2)
             sides.append((abs(coarse - fine), fine))
         return min(sides)[1]
 
+    _check_derivative(f, derivative, name)
     return derivative
+
+
+def _check_derivative(f: Function, slope: Function, name: str) -> None:
+    """Raise unless the slope adds up to the function's changes, over many short intervals."""
+    intervals = list(pairwise(_FINE_GRID))
+    changes = [f(b) - f(a) for a, b in intervals]
+    scale = math.fsum(map(abs, changes))
+    for (a, b), change in zip(intervals, changes, strict=True):
+        found = panel(slope, a, b)
+        if abs(found - change) > 1e-9 * scale:
+            found = adaptive(slope, (a, b), tolerance=1e-10, most_panels=500).value
+        if abs(found - change) > 1e-8 * scale:
+            raise GainError(
+                f"`derivative` must be given for an activation that jumps or has close kinks, "
+                f"got a change of {change} from {a} to {b}, and {found} by differences, for {name}"
+            )

@@ -6,7 +6,9 @@ import heapq
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 Integrand = Callable[[float], float]
 
@@ -47,18 +49,32 @@ def panels(f: Integrand, points: Sequence[float]) -> float:
     return math.fsum(panel(f, a, b) for a, b in itertools.pairwise(points))
 
 
+@dataclass(frozen=True, slots=True)
+class Integral:
+    """What `adaptive` found.
+
+    Attributes
+    ----------
+    value : float
+        The integral.
+    error : float
+        Sum of the disagreements, in units of the integral of the panels' magnitudes.
+    concentrated : float
+        Share of the magnitudes in panels too narrow for an integrable function to be there.
+    """
+
+    value: float
+    error: float
+    concentrated: float
+
+
 def adaptive(
-    f: Integrand, points: Sequence[float], *, tolerance: float, most_panels: int = 4000
-) -> tuple[float, float]:
+    f: Integrand, points: Sequence[float], *, tolerance: float, most_panels: int = 30_000
+) -> Integral:
     """Integrate a function with kinks or jumps at unknown places.
 
-    The panel whose halves disagree most with it is halved until the disagreements add up to
+    The panels whose halves disagree most with them are halved until the disagreements add up to
     less than `tolerance` times the integral of the panels' magnitudes, or `most_panels` are used.
-
-    Returns
-    -------
-    value, error : float
-        The integral, and the sum of the disagreements in units of the magnitudes' integral.
     """
 
     def entry(low: float, high: float, whole: float) -> tuple[float, float, float, float, float]:
@@ -66,14 +82,16 @@ def adaptive(
         left, right = panel(f, low, middle), panel(f, middle, high)
         return (-abs(left + right - whole), low, high, left, right)
 
-    heap = [entry(a, b, panel(f, a, b)) for a, b in itertools.pairwise(points)]
+    heap = [entry(a, b, panel(f, a, b)) for a, b in pairwise(points)]
     heapq.heapify(heap)
     while True:
         sides = [side for *_, left, right in heap for side in (left, right)]
         value, magnitude = math.fsum(sides), math.fsum(map(abs, sides))
         error = -math.fsum(disagreement for disagreement, *_ in heap)
-        if error <= tolerance * magnitude or len(heap) >= most_panels:
-            return value, error / magnitude if magnitude else 0.0
+        if not error > tolerance * magnitude or len(heap) >= most_panels:
+            narrow = [abs(a) + abs(b) for _, low, high, a, b in heap if high - low < 1e-9]
+            scale = magnitude or 1.0
+            return Integral(value, error / scale, math.fsum(narrow) / scale)
         # Several at a time, so that the sums above are not taken anew for every panel.
         for _ in range(max(1, len(heap) // 8)):
             _, low, high, left, right = heapq.heappop(heap)

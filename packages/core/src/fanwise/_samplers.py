@@ -70,6 +70,12 @@ def truncated_normal(
     -------
     array
         Values that are within the bounds up to rounding.
+
+    Notes
+    -----
+    Within five parent stds of the parent's mean the quantile is computed in parent stds, so that
+    values have the resolution of `u`'s dtype there: an interval of 1e-3 parent stds has about a
+    thousand float32 numbers, even where it lies about zero.
     """
     interval = Interval.of(low, high, mean=parent_mean, std=parent_std)
     width = interval.right - interval.left

@@ -1,6 +1,7 @@
 """spec: terms/3, gains/1, gains/2, gains/3, gains/4, gains/5."""
 
 import math
+import struct
 
 import pytest
 
@@ -90,6 +91,10 @@ def test_the_table_of_torch_is_a_convention_of_its_own():
     assert gain("tanh") != gain("tanh", convention="torch")
 
 
+def single(x):
+    return struct.unpack("f", struct.pack("f", x))[0]
+
+
 NAMES = [
     "celu",
     "elu",
@@ -143,10 +148,17 @@ def test_names_need_neither_case_nor_underscores(name, convention):
         (lambda x: min(abs(x), 1.0), 1 - 2 * DENSITY),  # kinks
         (math.cos, (1 + math.exp(-2)) / 2),
         (lambda x: x**3, 15.0),
+        (lambda x: math.floor(x * 8) / 8 + 1 / 16, None),
         (lambda x: 2.0, 4.0),
     ],
 )
 def test_callables_to_ten_digits(function, second_moment):
+    if second_moment is None:  # a staircase: the mass of every step, by the error function
+        edges = [k / 8 for k in range(-320, 320)]
+        second_moment = sum(
+            (edge + 1 / 16) ** 2 * abs(math.erf((edge + 1 / 8) / math.sqrt(2)) - math.erf(edge / math.sqrt(2))) / 2
+            for edge in edges
+        )  # fmt: skip
     assert gain(function) == pytest.approx(second_moment**-0.5, rel=1e-10)
 
 
@@ -155,6 +167,7 @@ def test_callables_to_ten_digits(function, second_moment):
     [
         (math.tanh, None),
         (math.sin, (1 + math.exp(-2)) / 2),
+        (lambda x: math.sin(100 * x), 5000.0),
         (lambda x: max(x, 0.37 * x), (1 + 0.37**2) / 2),
         (lambda x: min(max(x, -1.0), 1.0), 2 * PHI - 1),
         (lambda x: x * x, 4.0),
@@ -165,6 +178,12 @@ def test_the_derivative_of_a_callable_is_found(function, squared_slope):
         squared_slope = gain("tanh", convention="backward") ** -2
     expected = pytest.approx(squared_slope**-0.5, rel=1e-10)
     assert gain(function, convention="backward") == expected
+
+
+def test_the_derivative_is_found_between_close_kinks():
+    expected = gain("hardtanh", parameters=(-0.003, 0.003), convention="backward")
+    found = gain(lambda x: min(max(x, -0.003), 0.003), convention="backward")
+    assert found == pytest.approx(expected, rel=1e-9)
 
 
 def test_the_derivative_of_a_callable_may_be_given():
@@ -193,6 +212,19 @@ def test_the_derivative_of_a_callable_may_be_given():
         (lambda: gain(lambda x: 3.0, convention="variance"), "must have a positive variance, got 0"),
         (lambda: gain(lambda x: math.exp(x * x)), "must be finite for every input"),
         (lambda: gain(math.log), "must be finite for every input"),
+        (lambda: gain(lambda x: "a"), "must be finite for every input, got could not convert string"),
+        (lambda: gain(lambda x: [x]), "`activation` must map a float to a float, got TypeError"),
+        (lambda: gain(lambda x: 1j), "`activation` must map a float to a float, got TypeError"),
+        (lambda: gain(lambda x: x.relu()), "`activation` must map a float to a float, got AttributeError"),
+        (lambda: gain(math.tan), "`activation` must be square integrable under the normal law"),
+        (lambda: gain(lambda x: single(math.tanh(x))), "`activation` must compute in double precision"),
+        (
+            lambda: gain(lambda x: min(max(x, -1e-5), 1e-5), convention="backward"),
+            "`derivative` must be given for an activation that jumps or has close kinks",
+        ),
+        (lambda: gain(lambda x: float(x > 0.1) + x, convention="backward"), "`derivative` must be given"),
+        (lambda: gain("relu", parameters=5, convention="torch"), "of 'relu' must be fewer in torch's table"),
+        (lambda: gain("elu", parameters=[[1.0]]), r"`parameters` must be a real number, got \[1.0\]"),
     ],
 )  # fmt: skip
 def test_errors_name_the_argument_the_rule_and_the_value(call, message):
