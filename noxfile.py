@@ -86,7 +86,7 @@ def docs(session: nox.Session) -> None:
     session.run("pytest", "tests/docs", *session.posargs)
 
 
-@nox.session(default=False)
+@nox.session
 def demo(session: nox.Session) -> None:
     """Initialize GPT-2 small and ResNet-50, print their ledgers, and read the files back."""
     install(session, f"{CORE}[cli]")
