@@ -1,10 +1,16 @@
 """The checks of a vendored copy see what they are for."""
 
+import importlib
 import importlib.util
+import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+import fanwise
+from fanwise.numpy import NumpySource
 
 SPEC = importlib.util.spec_from_file_location("check", Path(__file__).with_name("check.py"))
 check = importlib.util.module_from_spec(SPEC)
@@ -68,6 +74,27 @@ def test_what_an_import_brings_is_found(tmp_path, monkeypatch):
 def test_the_core_itself_passes():
     folder = check.CORE / "src" / check.NAME
     assert [v for path in sorted(folder.glob("*.py")) for v in check.violations(path)] == []
+
+
+def test_a_copys_plans_are_drawn_by_an_installed_core(tmp_path, monkeypatch):
+    """Their classes differ; boundaries are structural."""
+    shutil.copytree(check.CORE / "src" / check.NAME, tmp_path / "othercore")
+    monkeypatch.syspath_prepend(tmp_path)
+    other = importlib.import_module("othercore")
+    assert other.Normal is not fanwise.Normal
+    axes = other.Axes("out in", blocks={"out": 2})
+    for name in ("he_normal", "glorot_uniform", "orthogonal"):
+        plan = other.resolve(other.Scheme.from_data(name), (6, 4), axes)
+        ours = fanwise.resolve(
+            fanwise.Scheme.from_data(name), (6, 4), fanwise.Axes("out in", blocks={"out": 2})
+        )
+        source = NumpySource(0, "w")
+        assert np.array_equal(fanwise.draw(plan, source), fanwise.draw(ours, source))
+    # And schemes, axes and fans of a copy resolve here.
+    mixed = fanwise.resolve(other.he_normal(), (3,), other.Axes("out"), fans=other.Fans(8, 1))
+    assert mixed.law.std == 0.5
+    with pytest.raises(fanwise.DtypeError):
+        fanwise.draw(other.resolve(other.uniform(low=0.0, high=1e6), (3,)), source, dtype="float16")
 
 
 def test_copied_tests_import_the_copy(tmp_path):
