@@ -201,6 +201,9 @@ def plan_model(recipe: Recipe, parameters: Iterable[Parameter], /) -> Ledger:
     weight  (8, 2)  out in  (2, 8)  normal  1
     """
     parameters = tuple(parameters)
+    for parameter in parameters:
+        if not hasattr(parameter, "left_as"):
+            raise RecipeError(f"`parameters` must be Parameters, got {parameter!r}")
     by_path = {parameter.path: parameter for parameter in parameters}
     faults = _structural_faults(parameters, by_path)
     entries, used = [], set()

@@ -176,6 +176,9 @@ class Rule:
             raise RecipeError(
                 f"`scheme` must be a Scheme, such as he_normal(), got {self.scheme!r}"
             )
+        for name in ("match", "note"):
+            if not isinstance(getattr(self, name), str):
+                raise RecipeError(f"`{name}` must be a string, got {getattr(self, name)!r}")
         _check_left_as(self.left_as)
         if self.depth is not None and self.scheme is None:
             raise RecipeError(f"`depth` must come with a scheme, got none for {self.match!r}")

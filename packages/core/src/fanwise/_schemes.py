@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
-from ._errors import SchemeError, plain, positive
+from ._errors import SchemeError, one_of, plain, positive
 
 Option: TypeAlias = float | str | None
 Factory: TypeAlias = Callable[..., "Scheme"]
@@ -36,6 +36,9 @@ class Scheme:
 
     name: str
     options: tuple[tuple[str, Option], ...]
+
+    def __post_init__(self) -> None:
+        one_of("name", self.name, tuple(_SCALED_OPTIONS), SchemeError)
 
     def __getitem__(self, option: str) -> Any:
         return dict(self.options)[option]

@@ -183,6 +183,8 @@ def plan(*rules, parameters=MODEL[1:3]):
             RecipeError,
             "`layers` 'index' needs a number in the path, got 'w'",
         ),
+        (lambda: plan_model(RECIPE, ["w"]), RecipeError, "`parameters` must be Parameters, got 'w'"),
+        (lambda: Rule(scheme=ones(), match=None), RecipeError, "`match` must be a string, got None"),
         (lambda: Recipe((he_normal(),)), RecipeError, "`rules` must be Rules, such as Rule(scheme=...), got "),
         (lambda: Rule(scheme="he_normal"), RecipeError, "`scheme` must be a Scheme, such as he_normal(), got 'he_normal'"),
         (lambda: Depth(layers=12, power=1e6).factor("w"), RecipeError, "`depth` must be finite, got inf"),

@@ -268,6 +268,11 @@ def test_sparse_counts_are_per_unit_of_the_named_role():
         (lambda: sparse(sparsity=0.5, std=0.0), "`std` must be positive, got 0.0"),
         (lambda: sparse(sparsity=0.5, std=1.0, per="row"), "`per` must be one of 'out', 'in', got 'row'"),
         (lambda: zeros().scaled(0.0), "`factor` must be positive, got 0.0"),
+        (
+            lambda: Scheme("he_normal", ()),
+            "`name` must be one of 'constant', 'uniform', 'normal', 'truncated_normal', 'variance_scaling', "
+            "'orthogonal', 'delta_orthogonal', 'identity', 'dirac', 'sparse', got 'he_normal'",
+        ),
         (lambda: Scheme.from_data(3), "`scheme` must be a name or an object with a 'name', got 3"),
         (lambda: Scheme.from_data({"name": "normal"}), "`normal` must have the option `std`, got {'name': 'normal'}"),
         (
