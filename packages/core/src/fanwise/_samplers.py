@@ -41,6 +41,7 @@ _FAR_TAIL = (
      0.59983220655588793769, 1.0),
 )  # fmt: skip
 _CENTER_REACH = 0.425
+_STEEP = 0.1
 _ONE_SIDED_FROM = 5.0  # parent stds: beyond, the offset from the mode is solved for instead
 
 
@@ -70,35 +71,47 @@ def truncated_normal(
     -------
     array
         Values that are within the bounds up to rounding.
-
-    Notes
-    -----
-    Within five parent stds of the parent's mean the quantile is computed in parent stds, so that
-    values have the resolution of `u`'s dtype there: an interval of 1e-3 parent stds has about a
-    thousand float32 numbers, even where it lies about zero.
     """
     interval = Interval.of(low, high, mean=parent_mean, std=parent_std)
-    width = interval.right - interval.left
-    if width < math.sqrt(float(xp.finfo(u.dtype).eps)):
-        offset = _narrow
-    elif abs(interval.mode) > _ONE_SIDED_FROM:
-        offset = _one_sided
-    else:
-        a, b = (low - parent_mean) / parent_std, (high - parent_mean) / parent_std
-        mass = math.exp(_normal.log_mass(interval))
-        return parent_mean + parent_std * _central(xp, u, complement, a, b, mass)
-    if interval.mode > 0:  # the density falls from the lower bound on
-        return low + parent_std * offset(xp, u, complement, interval)
-    return high - parent_std * offset(xp, complement, u, interval)
+    a, b = (low - parent_mean) / parent_std, (high - parent_mean) / parent_std
+    if _is_narrow(interval, float(xp.finfo(u.dtype).eps)):
+        if interval.mode >= 0:
+            return low + parent_std * _narrow(xp, u, a, interval.right - interval.left)
+        return high - parent_std * _narrow(xp, complement, -b, interval.right - interval.left)
+    if interval.mode > _ONE_SIDED_FROM:
+        return low + parent_std * _one_sided(xp, u, complement, interval)
+    if interval.mode < -_ONE_SIDED_FROM:
+        return high - parent_std * _one_sided(xp, complement, u, interval)
+    mass = math.exp(_normal.log_mass(interval))
+    return parent_mean + parent_std * _central(xp, u, complement, a, b, mass)
 
 
-def _narrow(xp: Any, u: Array, complement: Array, interval: Interval) -> Array:
-    """Offset from the mode, of an interval so narrow that the density is exponential in it."""
+def _is_narrow(interval: Interval, eps: float) -> bool:
+    """Whether `_narrow` is exact to rounding for an interval."""
     width = interval.right - interval.left
-    tilt = width * abs(interval.mode)
-    if tilt < 1e-3:
-        return width * u * (1 - (tilt / 2) * complement)
-    return (-width / tilt) * xp.log1p(math.expm1(-tilt) * u)
+    if width * abs(interval.mode) > _STEEP:
+        return width * width < eps
+    return width**4 < 8 * eps
+
+
+def _narrow(xp: Any, u: Array, slope: float, width: float) -> Array:
+    """Offset from the end of a narrow interval, where the log density falls by `slope`.
+
+    The density is exp(-slope s - s^2 / 2). Without its second term the quantile is that of an
+    exponential law; the term changes it to first order in width^2, unless it is steep.
+    """
+    tilt = slope * width
+    s = width * u if tilt == 0 else (-width / tilt) * xp.log1p(math.expm1(-tilt) * u)
+    if abs(tilt) > _STEEP:
+        return s
+    excess = _second_moment(s, slope) - _second_moment(width, slope) * u
+    return s + excess * xp.exp(slope * s) / 2
+
+
+def _second_moment(s: Any, slope: float) -> Any:
+    """The integral of t^2 exp(-slope t) from 0 to s, for slope s of at most a tenth."""
+    x = slope * s
+    return s * s * s * (1 / 3 - x * (1 / 4 - x * (1 / 10 - x * (1 / 36 - x / 168))))
 
 
 def _one_sided(xp: Any, u: Array, complement: Array, interval: Interval) -> Array:

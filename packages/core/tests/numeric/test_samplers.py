@@ -29,6 +29,12 @@ LAWS = [
     (3.0, 1.0, -1e-5, 0.0),
     (0.0, 1.0, -1e-8, 2e-8),
     (0.0, 1.0, 100.0, 100.0001),
+    (0.0, 1.0, -0.01, 0.015),
+    (-4.9, 1.0, 0.0, 4e-4),
+    (-3.0, 1.0, 0.0, 0.02),
+    (2.0, 1.0, -0.01, 0.01),
+    (1000.0, 1000.0, -1.0, 1.0),
+    (0.0, 1.0, 0.0, 1.5e-4),
     (0.5, 0.02, 0.47, 0.6),
 ]
 
@@ -57,7 +63,8 @@ def test_the_inverse_cdf_is_exact_to_rounding(law, dtype, tolerance):
     found = sample(law, u, dtype).astype(float)
     spread = TruncatedNormal(*law).std
     reach = np.abs(exact - law[0]) + spread  # the distance from the parent's mean rounds
-    narrow = (law[3] - law[2]) / law[1] < math.sqrt(np.finfo(dtype).eps)
+    width = (law[3] - law[2]) / law[1]
+    narrow = width**4 < 8 * np.finfo(dtype).eps
     if narrow or abs(law[2] - law[0]) / law[1] > 50:  # the distance from a bound is drawn
         reach = np.abs(exact) + spread
     assert (np.abs(found - exact) <= tolerance * reach).all()
