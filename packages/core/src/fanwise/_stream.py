@@ -6,7 +6,6 @@ et al. 2011), so that a child's key depends on the seed and on its whole path al
 
 from __future__ import annotations
 
-import hashlib
 import struct
 import unicodedata
 from collections.abc import Sequence
@@ -83,7 +82,9 @@ def stream_key(seed: int, path: Sequence[str], /, purpose: str = "value") -> int
 
 def path_words(path: Sequence[str], purpose: str) -> Words:
     """The 128-bit hash of a path and a purpose, as four words: independent of any seed."""
-    digest = hashlib.blake2b(digest_size=16, person=STREAM.encode())
+    from hashlib import blake2b  # here, as it imports OpenSSL
+
+    digest = blake2b(digest_size=16, person=STREAM.encode())
     for segment in (*parse_path(path), "\0" + purpose):
         encoded = unicodedata.normalize("NFC", segment).encode()
         digest.update(len(encoded).to_bytes(4, "little") + encoded)
