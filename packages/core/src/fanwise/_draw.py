@@ -89,7 +89,24 @@ def draw(
 
 
 def check_draw(plan: Plan, dtype: str) -> None:
-    """Raise `DtypeError` unless a plan can be drawn in a storage dtype."""
+    """Raise unless a plan can be drawn in a storage dtype.
+
+    Parameters
+    ----------
+    plan : Plan
+        What would be drawn.
+    dtype : str
+        Storage dtype, by its usual name.
+
+    Raises
+    ------
+    DtypeError
+        If `dtype` is unknown, does not fit the plan's field, or cannot hold the law's values.
+
+    Examples
+    --------
+    >>> check_draw(resolve(normal(std=0.02), (3,)), "bfloat16")
+    """
     check_dtype(dtype)
     if field_of(dtype) != plan.field:
         raise DtypeError(f"`dtype` must be {plan.field}, as the plan is, got {dtype}")

@@ -73,7 +73,23 @@ def check_dtype(dtype: str) -> None:
 
 
 def field_of(dtype: str) -> Field:
-    """Whether a storage dtype holds real or complex numbers."""
+    """Whether a storage dtype holds real or complex numbers.
+
+    Parameters
+    ----------
+    dtype : str
+        Storage dtype, by its usual name.
+
+    Returns
+    -------
+    {"real", "complex"}
+        The field.
+
+    Examples
+    --------
+    >>> field_of("complex64")
+    'complex'
+    """
     return "complex" if dtype in _COMPLEX else "real"
 
 
@@ -83,7 +99,23 @@ def component(dtype: str) -> str:
 
 
 def compute_dtype(dtype: str) -> str:
-    """The dtype to draw in: `dtype` if it is at least float32, else float32 (spec: dtypes/1)."""
+    """The dtype to draw in: `dtype` if it is at least float32, else float32 (spec: dtypes/1).
+
+    Parameters
+    ----------
+    dtype : str
+        Storage dtype, by its usual name.
+
+    Returns
+    -------
+    str
+        The computing dtype.
+
+    Examples
+    --------
+    >>> compute_dtype("float8_e5m2")
+    'float32'
+    """
     return dtype if dtype in ("float64", "complex64", "complex128") else "float32"
 
 

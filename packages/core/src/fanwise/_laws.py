@@ -58,7 +58,23 @@ class Law(Protocol):
 
 
 def law_data(law: Law) -> dict[str, Any]:
-    """A law as plain data: its family and its parameters."""
+    """A law as plain data: its family and its parameters.
+
+    Parameters
+    ----------
+    law : Law
+        Any law, joint laws included.
+
+    Returns
+    -------
+    dict
+        JSON data; infinities as "inf" and "-inf".
+
+    Examples
+    --------
+    >>> law_data(Uniform(-1.0, 1.0))
+    {'family': 'uniform', 'low': -1.0, 'high': 1.0}
+    """
     fields = dataclasses.fields(law)  # type: ignore[arg-type]  # every law is a dataclass
     data = {field.name: getattr(law, field.name) for field in fields}
     return {"family": law.family} | {

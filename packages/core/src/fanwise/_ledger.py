@@ -152,6 +152,11 @@ class Ledger:
         ----------
         measured : mapping of str to Measured, optional
             What was measured of the drawn parameters, by path.
+
+        Returns
+        -------
+        str
+            Lines of columns.
         """
         header = ["path", "shape", "axes", "fans", "law", "std"]
         if measured is not None:

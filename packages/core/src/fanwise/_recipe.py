@@ -272,7 +272,25 @@ class Recipe:
 
 
 def model_to_data(parameters: Iterable[Parameter], /, *, name: str = "") -> dict[str, Any]:
-    """A model's parameters as plain JSON data."""
+    """A model's parameters as plain JSON data, with the version of its form.
+
+    Parameters
+    ----------
+    parameters : iterable of Parameter
+        In the model's order.
+    name : str, default ""
+        What the model is called.
+
+    Returns
+    -------
+    dict
+        JSON data, which `model_from_data` reads.
+
+    Examples
+    --------
+    >>> model_to_data([Parameter("weight", (3, 4), Axes("out in"))])["parameters"]
+    [{'path': 'weight', 'shape': [3, 4], 'axes': 'out in'}]
+    """
     return {
         "format": "model",
         "version": SCHEMA_VERSION,

@@ -24,6 +24,21 @@ _MASK = 0xFFFFFFFF
 def parse_path(path: str | Sequence[str], /) -> Path:
     """The segments of a path: a string's are separated by dots.
 
+    Parameters
+    ----------
+    path : str or sequence of str
+        A parameter's path.
+
+    Returns
+    -------
+    tuple of str
+        Its segments.
+
+    Raises
+    ------
+    SourceError
+        If a segment is empty, or no text.
+
     Examples
     --------
     >>> parse_path("layers.0.weight")
