@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -75,8 +76,8 @@ def main() -> None:
         ours: list[float] = []
         theirs: list[float] = []
         for _ in range(REPEAT):
-            ours.append(seconds(lambda s=scheme: init(s, SHAPE, seed=0, path="w")))  # type: ignore[misc]
-            theirs.append(seconds(lambda n=native: n(rng)))  # type: ignore[misc]
+            ours.append(seconds(partial(init, scheme, SHAPE, seed=0, path="w")))
+            theirs.append(seconds(partial(native, rng)))
         a, b = statistics.median(ours), statistics.median(theirs)
         print(f"{law:18}{million / a:10.0f}{million / b:11.0f}{b / a:8.2f}")
     code = (

@@ -163,7 +163,8 @@ def _read_header(path: Path) -> tuple[Parameter, ...]:
 
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
-            return tuple(_parameter(name, file.get_slice(name)) for name in file.keys())  # noqa: SIM118
+            names = file.keys()
+            return tuple(_parameter(name, file.get_slice(name)) for name in names)
     except safetensors.SafetensorError as error:
         raise RecipeError(
             f"`model` must be a valid .safetensors file, got {path}: {error}"

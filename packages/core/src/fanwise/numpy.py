@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -84,7 +85,7 @@ class NumpySource:
     ) -> Array:
         """Uniform on [low, high); on the disc of radius `high` for a complex dtype."""
         if field_of(dtype) == "complex":
-            modulus = lambda u: _samplers.disc_modulus(np, u, bound=high)  # noqa: E731
+            modulus = partial(_samplers.disc_modulus, np, bound=high)
             return _fill(region, dtype, out, self._isotropic(dtype, modulus), _SAMPLER_CHUNK)
         inner = inner_bounds(low, high, dtype, half_open=True)
         generator = self._generator("value")
@@ -127,9 +128,7 @@ class NumpySource:
     ) -> Array:
         """Normal, given that it is within the absolute bounds; for a complex dtype, in modulus."""
         if field_of(dtype) == "complex":
-            modulus = lambda u: _samplers.truncated_modulus(  # noqa: E731
-                np, u, parent_std=parent_std, bound=high
-            )
+            modulus = partial(_samplers.truncated_modulus, np, parent_std=parent_std, bound=high)
             return _fill(region, dtype, out, self._isotropic(dtype, modulus), _SAMPLER_CHUNK)
         inner = inner_bounds(low, high, dtype)
         generator = self._generator("value")

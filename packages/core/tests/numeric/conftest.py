@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import math
 from dataclasses import dataclass
@@ -51,8 +52,11 @@ def environments(library):
             )
         ]
     xp = importlib.import_module("array_api_strict")
-    strictest = lambda: xp.ArrayAPIStrictFlags(  # noqa: E731
-        boolean_indexing=False, data_dependent_shapes=False, enabled_extensions=("linalg",)
+    strictest = functools.partial(
+        xp.ArrayAPIStrictFlags,
+        boolean_indexing=False,
+        data_dependent_shapes=False,
+        enabled_extensions=("linalg",),
     )
     versions = [
         Namespace(f"array_api_strict-{version}", xp, xp.Device("CPU_DEVICE"),
