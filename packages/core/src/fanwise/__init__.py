@@ -43,9 +43,11 @@ from ._fans import Fan, Fans, block_fans, fans
 from ._gains import GainConvention, gain
 from ._joint_laws import Field, HaarOrthogonal, ZeroInflated
 from ._laws import Constant, Law, Normal, TruncatedNormal, Uniform, law_data
-from ._ledger import Entry, Ledger, Measured, plan_model
+from ._ledger import Entry, Ledger, Measured
+from ._parameter import Parameter, model_from_data, model_to_data
 from ._plan import Part, Plan, resolve
-from ._recipe import Depth, Parameter, Recipe, Rule, model_from_data, model_to_data
+from ._planning import plan_model
+from ._recipe import Depth, Recipe, Rule
 from ._schemes import Scheme
 from ._source import RandomSource, Region
 from ._stream import STREAM, parse_path, stream_key

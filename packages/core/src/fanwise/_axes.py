@@ -292,7 +292,11 @@ def _parse_blocks(
     if not isinstance(blocks, Mapping | tuple):
         raise AxesError(f"`blocks` must be a mapping from roles to sizes, got {blocks!r}")
     parsed: dict[Role, BlockSizes] = {}
-    for role, sizes in dict(blocks).items():
+    try:
+        pairs = list(blocks.items() if isinstance(blocks, Mapping) else dict(blocks).items())
+    except (TypeError, ValueError):
+        raise AxesError(f"`blocks` must be a mapping from roles to sizes, got {blocks!r}") from None
+    for role, sizes in pairs:
         _check_role("blocks", role)
         if roles.count(cast(Role, role)) != 1:
             raise AxesError(

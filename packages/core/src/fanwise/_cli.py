@@ -21,9 +21,11 @@ from . import __version__
 from ._axes import Axes
 from ._dtypes import DTYPES
 from ._errors import RecipeError
-from ._ledger import Ledger, Measured, plan_model
+from ._ledger import Ledger, Measured
+from ._parameter import Parameter, model_from_data
 from ._plan import resolve
-from ._recipe import Parameter, Recipe, model_from_data
+from ._planning import plan_model
+from ._recipe import Recipe
 from ._schemes import Scheme, factory_documentation, scheme_names
 from ._stream import STREAM
 
@@ -192,23 +194,33 @@ def _parameter(name: str, header: Any) -> Parameter:
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        text = path.read_text(encoding="utf-8")
+        return json.loads(text, object_pairs_hook=_without_duplicates)
+    except (ValueError, RecursionError) as error:
         raise RecipeError(f"`{path}` must be JSON, got {error}") from None
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise RecipeError(
+            f"every key of an object must occur once, got {[key for key, _ in pairs]}"
+        )
+    return found
 
 
 def _json_or_text(text: str) -> Any:
     if not text.lstrip().startswith("{"):
         return text
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_without_duplicates)
     except ValueError as error:
         raise RecipeError(f"an argument must be a name or JSON, got {text!r}: {error}") from None
 
 
 def _parse_shape(text: str) -> list[int]:
     try:
-        return [int(size) for size in text.replace("x", ",").split(",") if size.strip()]
+        return [int(size) for size in text.replace("x", ",").split(",")] if text else []
     except ValueError:
         raise RecipeError(
             f"`--shape` must be whole numbers and commas, such as 128,64,3,3, got {text!r}"
@@ -239,12 +251,15 @@ def _draw_all(
 
 def _check_writable(path: Path) -> None:
     """Raise before anything is drawn if a file cannot be made beside `path`."""
-    if path.is_dir():
-        raise IsADirectoryError(f"`--out` must be a file, got the directory {path}")
+    if path.exists() and not path.is_file():  # a directory, a device, a pipe
+        raise OSError(f"`--out` must be a regular file, got {path}")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"`--out` must be in a directory that exists, got {path}")
-    with tempfile.TemporaryFile(dir=path.parent):
-        pass
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise OSError(f"`--out` must be writable, got {path}: {error.strerror}") from None
 
 
 def _write_safetensors(path: Path, arrays: dict[str, Any], metadata: dict[str, str]) -> None:

@@ -69,6 +69,8 @@ def draw(
         )
     if out is not None:
         _check_out(out, shape, _full(source, (), 0.0, dtype).dtype)
+    elif hasattr(source, "empty"):  # mutable arrays: every block goes straight to its place
+        out = source.empty(shape, dtype)
     pieces = []
     for index, part in enumerate(plan.parts):
         stream = source if len(plan.parts) == 1 else source.child(str(index))

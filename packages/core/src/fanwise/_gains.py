@@ -22,7 +22,8 @@ _TOLERANCE = 1e-13
 _NOISE = 4e-12  # of numerical derivatives, which no refinement gets below
 _GRID = (-38.0, -19.0, -10.0, -5.0, -2.5, 0.0, 2.5, 5.0, 10.0, 19.0, 38.0)
 
-_FINE_GRID = tuple(i / 8 for i in range(-64, 65))
+# For callables, so that no feature wider than 1/200 is between the nodes.
+_FINE_GRID = tuple(i / 16 for i in range(-128, 129))
 
 # torch.nn.init.calculate_gain, 2.13.
 _TORCH = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}
@@ -53,7 +54,8 @@ def gain(
     ----------
     activation : str or callable
         A name that PyTorch, Keras or JAX gives an activation, in any case and with or without
-        underscores, or a function from float to float.
+        underscores, or a function from float to float, in double precision, without features
+        narrower than 1/200.
     parameters : float or sequence of float, default ()
         The named activation's own parameters, such as the negative slope of a leaky ReLU;
         those not given have PyTorch's defaults.
@@ -112,9 +114,9 @@ def gain(
         raise GainError(f"`parameters` must be left out for a callable, got {values}")
     name, value = repr(activation), _checked(activation, "activation")
     if convention != "backward":
-        return _moment_gain((Activation(value, value),), convention, name=name)
+        return _moment_gain((Activation(value, value, _FINE_GRID),), convention, name=name)
     if derivative is not None:
-        described = Activation(value, _checked(derivative, "derivative"))
+        described = Activation(value, _checked(derivative, "derivative"), _FINE_GRID)
         return _moment_gain((described,), convention, name=name)
     described = Activation(value, _numerical_derivative(value, name), _FINE_GRID)
     return _moment_gain((described,), convention, name=name, tolerance=_NOISE)

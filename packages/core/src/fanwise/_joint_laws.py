@@ -55,7 +55,7 @@ class HaarOrthogonal:
     @property
     def variance(self) -> float:
         """gain^2 over the dimension."""
-        return self.gain**2 / self.dimension
+        return self.std * self.std
 
     @property
     def std(self) -> float:
@@ -164,13 +164,13 @@ class ZeroInflated:
     @property
     def variance(self) -> float:
         """Of the mixture of zero and the entry's law."""
-        f, mean = self.density, self.entry.mean
-        return f * (self.entry.variance + (1 - f) * mean * mean)
+        return self.std * self.std
 
     @property
     def std(self) -> float:
         """Square root of the variance."""
-        return math.sqrt(self.variance)
+        f = self.density
+        return math.sqrt(f) * math.hypot(self.entry.std, math.sqrt(1 - f) * self.entry.mean)
 
     @property
     def excess_kurtosis(self) -> float:

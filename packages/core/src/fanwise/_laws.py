@@ -272,6 +272,14 @@ class TruncatedNormal(IndependentLaw):
         _check_bounds(low, high)
         if low == math.inf or high == -math.inf:
             raise LawError(f"`low` and `high` must enclose numbers, got {low} and {high}")
+        if math.isfinite(high) and math.isfinite(low):
+            finite("high - low", high - low, LawError)
+        nearest = min(max(mean, low), high)
+        if abs(nearest - mean) / std > 1e100 or (high - low) / std < 1e-100:
+            raise LawError(
+                f"`low` and `high` must be within 1e100 parent stds of the mean and 1e-100 apart, "
+                f"got {low} and {high} for mean {mean} and std {std}"
+            )
         for name, value in zip(self.__slots__, (mean, std, low, high), strict=True):
             object.__setattr__(self, name, value)
 

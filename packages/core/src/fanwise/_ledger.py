@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal, TypeAlias, get_args
@@ -12,26 +11,15 @@ from ._axes import Axes
 from ._draw import check_draw
 from ._dtypes import for_field
 from ._errors import (
-    AxesError,
     DtypeError,
-    FanError,
-    LawError,
     RecipeError,
-    SchemeError,
     one_of,
 )
-from ._fans import Fans, block_fans
+from ._fans import Fans
 from ._laws import law_data
+from ._parameter import Parameter
 from ._plan import Plan, resolve
-from ._recipe import (
-    SCHEMA_VERSION,
-    Parameter,
-    Recipe,
-    Rule,
-    as_list,
-    check_keys,
-    read_document,
-)
+from ._records import SCHEMA_VERSION, as_list, check_keys, read_document
 from ._schemes import Scheme
 from ._stream import Path, parse_path
 
@@ -172,139 +160,6 @@ class Ledger:
 
     def __str__(self) -> str:
         return self.table()
-
-
-def plan_model(recipe: Recipe, parameters: Iterable[Parameter], /) -> Ledger:
-    """Decide what happens to each parameter of a model, before anything is drawn.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        The rules.
-    parameters : iterable of Parameter
-        What the model declares.
-
-    Returns
-    -------
-    Ledger
-        An entry for each parameter, in order.
-
-    Raises
-    ------
-    RecipeError
-        If a path occurs twice, a parameter matches no rule, a rule is the first to match no
-        parameter, or a tie or a weight to take fans of is not there. All such faults of a model
-        are in the one error.
-    AxesError, FanError, LawError, SchemeError
-        If a scheme does not fit its parameter, whose path is in the notes.
-
-    Examples
-    --------
-    >>> recipe = Recipe((Rule(scheme=he_normal()),))
-    >>> print(plan_model(recipe, [Parameter("weight", (8, 2), Axes("out in"))]))
-    path    shape   axes    fans    law     std
-    weight  (8, 2)  out in  (2, 8)  normal  1
-    """
-    parameters = tuple(parameters)
-    for parameter in parameters:
-        if not hasattr(parameter, "left_as"):
-            raise RecipeError(f"`parameters` must be Parameters, got {parameter!r}")
-    by_path = {parameter.path: parameter for parameter in parameters}
-    faults = _structural_faults(parameters, by_path)
-    entries, used = [], set()
-    for parameter in parameters:
-        found = _first_match(recipe, parameter)
-        if parameter.tied_to is not None:
-            entries.append(Entry(parameter, "tied"))
-        elif parameter.left_as is not None:
-            entries.append(Entry(parameter, parameter.left_as))
-        elif found is None:
-            faults.append(f"every parameter must match a rule, got none for {parameter.path!r}")
-        else:
-            index, rule = found
-            used.add(index)
-            if not faults:
-                entries.append(_plan(parameter, index, rule, recipe, by_path))
-    faults += [
-        f"every rule must be the first to match a parameter, got rule {index} {_selector(rule)}"
-        for index, rule in enumerate(recipe.rules)
-        if index not in used
-    ]
-    if faults:
-        raise RecipeError("; ".join(faults))
-    return Ledger(tuple(entries))
-
-
-def _structural_faults(
-    parameters: tuple[Parameter, ...], by_path: Mapping[str, Parameter]
-) -> list[str]:
-    faults = []
-    twice = [path for path, n in Counter(p.path for p in parameters).items() if n > 1]
-    if twice:
-        faults.append(f"`path` must occur once, got {sorted(twice)} more often")
-    for parameter in parameters:
-        if parameter.tied_to is None:
-            continue
-        target = by_path.get(parameter.tied_to)
-        if target is None or target.tied_to is not None or target.shape != parameter.shape:
-            faults.append(
-                f"`tied_to` must name an untied parameter of shape {parameter.shape}, "
-                f"got {parameter.tied_to!r} for {parameter.path!r}"
-            )
-    return faults
-
-
-def _first_match(recipe: Recipe, parameter: Parameter) -> tuple[int, Rule] | None:
-    for index, rule in enumerate(recipe.rules):
-        if rule.matches(parameter):
-            return index, rule
-    return None
-
-
-def _selector(rule: Rule) -> str:
-    return f"({rule.match!r})" if rule.kind is None else f"({rule.match!r}, kind {rule.kind!r})"
-
-
-def _plan(
-    parameter: Parameter,
-    index: int,
-    rule: Rule,
-    recipe: Recipe,
-    by_path: Mapping[str, Parameter],
-) -> Entry:
-    if rule.left_as is not None:
-        return Entry(parameter, rule.left_as, index, note=rule.note)
-    try:
-        scheme = rule.scheme_for(parameter.path)
-        assert scheme is not None  # a rule has one or is left
-        fans = _fans_of_weight(parameter, rule, recipe, by_path)
-        axes = parameter.axes if parameter.axes is not None else rule.axes
-        plan = resolve(scheme, parameter.shape, axes, fans=fans, field=parameter.field)
-    except (AxesError, FanError, LawError, SchemeError, RecipeError) as error:
-        error.add_note(f"parameter: {parameter.path}; rule {index} {_selector(rule)}")
-        raise
-    return Entry(parameter, "initialized", index, plan, rule.note)
-
-
-def _fans_of_weight(
-    parameter: Parameter, rule: Rule, recipe: Recipe, by_path: Mapping[str, Parameter]
-) -> tuple[Fans, ...] | None:
-    path = parameter.fans_of
-    if path is None and rule.fans_of is not None:
-        path = ".".join((*parse_path(parameter.path)[:-1], rule.fans_of))
-    if path is None:
-        return None
-    weight = by_path.get(path)
-    axes = None if weight is None else weight.axes
-    if weight is not None and axes is None:  # then those that its own rule supplies
-        found = _first_match(recipe, weight)
-        axes = None if found is None else found[1].axes
-    if weight is None or axes is None:
-        raise RecipeError(
-            f"`fans_of` must name a parameter with axes, got {path!r} for {parameter.path!r}"
-        )
-    fans = block_fans(weight.shape, axes)
-    return fans[:1] if len(set(fans)) == 1 else fans
 
 
 def _entry_from_data(data: Any) -> Entry:

@@ -2,74 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 import fnmatch
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, TypeVar, get_args
+from typing import Any, Literal
 
-from ._axes import Axes, Shape, check_shape
-from ._errors import RecipeError, finite, integer, one_of, positive
-from ._joint_laws import FIELDS, Field
+from ._axes import Axes
+from ._errors import RecipeError, finite, integer, positive
+from ._parameter import LeftAs, Parameter, check_left_as
+from ._records import (
+    SCHEMA_VERSION,
+    as_list,
+    read_document,
+    record_from_data,
+    record_to_data,
+)
 from ._schemes import Scheme
 from ._stream import parse_path
-
-LeftAs: TypeAlias = Literal["frozen", "loaded", "skipped"]
-
-LEFT_AS: tuple[LeftAs, ...] = get_args(LeftAs)
-SCHEMA_VERSION = 1
-
-_T = TypeVar("_T", bound="Parameter | Rule | Depth")
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """What a model declares of one of its parameters or buffers.
-
-    Attributes
-    ----------
-    path : str
-        Its name, segments separated by dots.
-    shape : tuple of int
-        Its logical, global shape.
-    axes : Axes or None
-        The roles of its axes, if the model knows them.
-    kind : str
-        What rules may select by: "weight", "bias", "norm", "embedding", "buffer", or any other.
-    fans_of : str or None
-        Path of the weight whose fans a bias takes.
-    tied_to : str or None
-        Path of the parameter that it shares its storage with.
-    left_as : {"frozen", "loaded", "skipped"} or None
-        Why it is not to be initialized, whatever the recipe says.
-    field : {"real", "complex"}
-        Whether its entries are complex.
-    """
-
-    path: str
-    shape: Shape
-    axes: Axes | None = None
-    kind: str = "weight"
-    fans_of: str | None = None
-    tied_to: str | None = None
-    left_as: LeftAs | None = None
-    field: Field = "real"
-
-    def __post_init__(self) -> None:
-        parse_path(self.path)
-        object.__setattr__(self, "shape", check_shape(self.shape))
-        _check_left_as(self.left_as)
-        one_of("field", self.field, FIELDS, RecipeError)
-
-    def to_data(self) -> dict[str, Any]:
-        """The parameter as plain JSON data, defaults left out."""
-        return _to_data(self)
-
-    @classmethod
-    def from_data(cls, data: Any) -> Parameter:
-        """Read a parameter back from `to_data`'s form."""
-        return _from_data(cls, data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +74,12 @@ class Depth:
 
     def to_data(self) -> dict[str, Any]:
         """The factor as plain JSON data, defaults left out."""
-        return _to_data(self)
+        return record_to_data(self)
 
     @classmethod
     def from_data(cls, data: Any) -> Depth:
         """Read a factor back from `to_data`'s form."""
-        return _from_data(cls, data)
+        return record_from_data(cls, data, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +93,7 @@ class Rule:
     left_as : {"frozen", "loaded", "skipped"} or None
         why they are not.
     match : str
-        Glob that the whole path matches; `*` also spans dots.
+        Glob that the whole path matches; `*` also spans dots, and `[ab]` is one of a and b.
     kind : str or None
         The kind that a parameter must have.
     depth : Depth or None
@@ -179,7 +129,13 @@ class Rule:
         for name in ("match", "note"):
             if not isinstance(getattr(self, name), str):
                 raise RecipeError(f"`{name}` must be a string, got {getattr(self, name)!r}")
-        _check_left_as(self.left_as)
+        check_left_as(self.left_as)
+        if self.depth is not None and not hasattr(self.depth, "factor"):
+            raise RecipeError(
+                f"`depth` must be a Depth, such as Depth(layers=12), got {self.depth!r}"
+            )
+        if self.kind is not None and not isinstance(self.kind, str):
+            raise RecipeError(f"`kind` must be a string, got {self.kind!r}")
         if self.depth is not None and self.scheme is None:
             raise RecipeError(f"`depth` must come with a scheme, got none for {self.match!r}")
 
@@ -197,12 +153,13 @@ class Rule:
 
     def to_data(self) -> dict[str, Any]:
         """The rule as plain JSON data, defaults left out."""
-        return _to_data(self)
+        return record_to_data(self)
 
     @classmethod
     def from_data(cls, data: Any) -> Rule:
         """Read a rule back from `to_data`'s form."""
-        return _from_data(cls, data)
+        readers = {"axes": Axes.from_data, "scheme": Scheme.from_data, "depth": Depth.from_data}
+        return record_from_data(cls, data, readers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,124 +226,3 @@ class Recipe:
                 error.add_note(f"rule {index}: {rule}")
                 raise
         return cls(tuple(rules), document.get("name", ""), document.get("reference", ""))
-
-
-def model_to_data(parameters: Iterable[Parameter], /, *, name: str = "") -> dict[str, Any]:
-    """A model's parameters as plain JSON data, with the version of its form.
-
-    Parameters
-    ----------
-    parameters : iterable of Parameter
-        In the model's order.
-    name : str, default ""
-        What the model is called.
-
-    Returns
-    -------
-    dict
-        JSON data, which `model_from_data` reads.
-
-    Examples
-    --------
-    >>> model_to_data([Parameter("weight", (3, 4), Axes("out in"))])["parameters"]
-    [{'path': 'weight', 'shape': [3, 4], 'axes': 'out in'}]
-    """
-    return {
-        "format": "model",
-        "version": SCHEMA_VERSION,
-        "name": name,
-        "parameters": [parameter.to_data() for parameter in parameters],
-    }
-
-
-def model_from_data(data: Any, /) -> tuple[Parameter, ...]:
-    """Read a model's parameters back from `model_to_data`'s form.
-
-    Parameters
-    ----------
-    data : mapping
-        A JSON object.
-
-    Returns
-    -------
-    tuple of Parameter
-        In the model's order.
-
-    Raises
-    ------
-    RecipeError
-        If the form or its version is not this one, or a key is unknown or missing.
-
-    Examples
-    --------
-    >>> parameters = (Parameter("weight", (3, 4), Axes("out in")),)
-    >>> model_from_data(model_to_data(parameters)) == parameters
-    True
-    """
-    document = read_document(data, "model", {"name", "reference", "parameters"})
-    return tuple(map(Parameter.from_data, as_list("parameters", document.get("parameters"))))
-
-
-def read_document(data: Any, form: str, keys: set[str]) -> Mapping[str, Any]:
-    """Check a JSON document's format, version and keys."""
-    if not isinstance(data, Mapping) or data.get("format") != form:
-        got = data.get("format") if isinstance(data, Mapping) else type(data).__name__
-        raise RecipeError(f"`format` must be {form!r}, got {got!r}")
-    if type(data.get("version")) is not int or data["version"] != SCHEMA_VERSION:
-        raise RecipeError(f"`version` must be {SCHEMA_VERSION}, got {data.get('version')!r}")
-    check_keys(form, data, keys | {"format", "version"})
-    for key in ("name", "reference"):
-        if not isinstance(data.get(key, ""), str):
-            raise RecipeError(f"`{key}` must be a string, got {data[key]!r}")
-    return data
-
-
-def check_keys(name: str, data: Mapping[str, Any], keys: Iterable[str]) -> None:
-    """Raise unless `data` has only these keys."""
-    unknown = sorted(set(data) - set(keys))
-    if unknown:
-        raise RecipeError(f"`{name}` must have only the keys {sorted(keys)}, got {unknown}")
-
-
-def as_list(name: str, value: Any) -> Sequence[Any]:
-    """Return `value`; raise unless it is a list."""
-    if not isinstance(value, Sequence) or isinstance(value, str):
-        raise RecipeError(f"`{name}` must be a list, got {value!r}")
-    return value
-
-
-def _check_left_as(left_as: Any) -> None:
-    if left_as is not None:
-        one_of("left_as", left_as, LEFT_AS, RecipeError)
-
-
-def _to_data(record: Parameter | Rule | Depth) -> dict[str, Any]:
-    data = {}
-    for field in dataclasses.fields(record):
-        value = getattr(record, field.name)
-        if value == field.default:
-            continue
-        if hasattr(value, "to_data"):
-            value = value.to_data()
-        data[field.name] = list(value) if isinstance(value, tuple) else value
-    return data
-
-
-def _from_data(cls: type[_T], data: Any) -> _T:
-    name = cls.__name__.lower()
-    if not isinstance(data, Mapping):
-        raise RecipeError(f"`{name}` must be an object, got {data!r}")
-    fields = dataclasses.fields(cls)
-    check_keys(name, data, {field.name for field in fields})
-    for field in fields:
-        if field.default is dataclasses.MISSING and field.name not in data:
-            raise RecipeError(f"`{name}` must have the key {field.name!r}, got {dict(data)}")
-    readers = {"axes": Axes.from_data, "scheme": Scheme.from_data, "depth": Depth.from_data}
-    values: dict[str, Any] = {
-        key: readers[key](value) if key in readers and value is not None else value
-        for key, value in data.items()
-    }
-    for key in ("path", "match", "kind", "fans_of", "tied_to", "note"):
-        if values.get(key) is not None and not isinstance(values[key], str):
-            raise RecipeError(f"`{key}` must be a string, got {values[key]!r}")
-    return cls(**values)

@@ -60,6 +60,9 @@ class RandomSource(Protocol):
     `dtype`, drawn in `compute_dtype(dtype)` and rounded once; if `out` is given, it writes there
     and returns it. For a complex `dtype`, `std` is the root of E|w|^2, the phase is uniform,
     and the bounds -`high` and `high` bound the modulus.
+
+    A source of mutable arrays may also have `empty(shape, dtype)`, an array to write into; fused
+    blocks are then never copied.
     """
 
     @property

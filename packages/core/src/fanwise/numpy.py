@@ -153,6 +153,10 @@ class NumpySource:
         table = np.broadcast_to(np.arange(size, dtype=np.int32), (count, size))
         return self._generator("permutation").permuted(table, axis=1)
 
+    def empty(self, shape: tuple[int, ...], dtype: str, /) -> Array:
+        """An array to write into."""
+        return np.empty(shape, _native(dtype))
+
     def cast(self, array: Array, dtype: str, /) -> Array:
         """The array in a storage dtype, rounded to nearest."""
         return array.astype(_native(dtype), copy=False)
@@ -228,7 +232,8 @@ def init(
         raise SourceError(f"`out` must be a writable array, got {type(out).__name__} {out!r}")
     name = dtype_name(dtype if out is None else out.dtype)
     plan = resolve(scheme, shape, axes, fans=fans, field=field_of(name))
-    return _draw_into(plan, NumpySource(seed, path), name, out)
+    array: Array = draw(plan, NumpySource(seed, path), dtype=name, out=out)
+    return array
 
 
 def init_params(
@@ -266,7 +271,8 @@ def init_params(
 
 
 def _draw_entry(plan: Plan, source: NumpySource, dtype: str) -> Array:
-    return _draw_into(plan, source, for_field(dtype, plan.field), None)
+    array: Array = draw(plan, source, dtype=for_field(dtype, plan.field))
+    return array
 
 
 def measure(plan: Plan, array: Array, /) -> Measured:
@@ -306,14 +312,6 @@ def measure(plan: Plan, array: Array, /) -> Measured:
         return total, square
 
     return measure_parts(plan, sums, rounding=rounding(dtype))
-
-
-def _draw_into(plan: Plan, source: NumpySource, dtype: str, out: Array | None) -> Array:
-    """Draw into an array, made here unless it is given."""
-    if out is None:
-        out = np.empty(plan.shape, _native(dtype))
-    draw(plan, source, dtype=dtype, out=out)
-    return out
 
 
 def dtype_name(dtype: Any) -> str:

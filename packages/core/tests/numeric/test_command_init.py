@@ -167,12 +167,14 @@ def test_hostile_headers_are_refused_and_named(files, capsys, kind):
     ("out", "message"),
     [
         ("missing/out.safetensors", "`--out` must be in a directory that exists"),
-        ("", "`--out` must be a file"),
+        ("", "`--out` must be a regular file"),
+        ("pipe", "`--out` must be a regular file"),
     ],
 )
 def test_an_unwritable_output_is_refused_before_anything_is_drawn(
     files, capsys, monkeypatch, out, message
 ):
+    os.mkfifo(files / "pipe")
     monkeypatch.setattr(_cli, "_draw_all", None)  # not callable: drawing would raise TypeError
     assert main(command(files, "model.json", out)) == 1
     assert message in capsys.readouterr().err
@@ -220,7 +222,8 @@ def test_a_link_is_followed(files):
 @pytest.mark.parametrize(
     ("model", "recipe", "message"),
     [
-        (None, "[" * 100_000, "error: "),
+        (None, "[" * 100_000, "recipe.json` must be JSON, got "),
+        (None, '{"format": "recipe", "format": "recipe"}', "every key of an object must occur once"),
         (None, '{"format": "recipe", "version": 1, "rules": [{"scheme": {"name": "he_normal", "gain": 1%s}}]}' % ("0" * 400), "`gain` must be finite"),
         ([Parameter("__metadata__", (3,))], None, "`path` must not be '__metadata__'"),
         ([Parameter("w", (10**9, 10**9))], None, "error: "),

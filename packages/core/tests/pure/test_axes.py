@@ -82,6 +82,7 @@ def test_groups_are_shared_out_over_blocks():
     [
         (lambda: Axes("out width"), "`roles` must be among 'out', 'in', 'kernel', 'stack', got 'width'"),
         (lambda: Axes(None), "`roles` must be a string or a sequence, got None"),
+        (lambda: Axes("out in", blocks=(1, 2)), "`blocks` must be a mapping from roles to sizes, got (1, 2)"),
         (lambda: Axes("out in", blocks=5), "`blocks` must be a mapping from roles to sizes, got 5"),
         (lambda: fans((4, 4), "out in"), "`axes` must be an Axes, such as Axes('out in'), got 'out in'"),
         (lambda: Axes("out in", groups=0), "`groups` must be at least 1, got 0"),

@@ -102,6 +102,11 @@ def test_a_bad_file_is_named(files, tmp_path, capsys, text, message):
             ["ones", "--shape", "3,a"],
             "`--shape` must be whole numbers and commas, such as 128,64,3,3, got '3,a'",
         ),
+        (["ones", "--shape", "3,,4"], "`--shape` must be whole numbers and commas"),
+        (
+            ["ones", "--shape", "3", "--axes", '{"roles": "out", "roles": "in"}'],
+            "every key of an object must occur once",
+        ),
         (
             ["ones", "--shape", "3", "--axes", "{out"],
             "an argument must be a name or JSON, got '{out'",

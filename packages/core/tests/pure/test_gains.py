@@ -147,6 +147,13 @@ def test_names_need_neither_case_nor_underscores(name, convention):
         (lambda x: float(x > 0.123), 0.5 * math.erfc(0.123 / math.sqrt(2))),  # a jump
         (lambda x: min(abs(x), 1.0), 1 - 2 * DENSITY),  # kinks
         (math.cos, (1 + math.exp(-2)) / 2),
+        (
+            lambda x: 1 + 100 * (abs(x - 1.23456) < 0.003),
+            1
+            + (101**2 - 1)
+            * (math.erf(1.23756 / math.sqrt(2)) - math.erf(1.23156 / math.sqrt(2)))
+            / 2,
+        ),
         (lambda x: x**3, 15.0),
         (lambda x: math.floor(x * 8) / 8 + 1 / 16, None),
         (lambda x: 2.0, 4.0),

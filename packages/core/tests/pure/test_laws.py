@@ -128,6 +128,8 @@ def test_moments_do_not_overflow_or_underflow_before_they_must():
     assert Uniform(-1e-170, 1e-170).std == pytest.approx(2e-170 / math.sqrt(12))
     assert Uniform(-1e200, 1e200).std == pytest.approx(2e200 / math.sqrt(12))
     assert TruncatedNormal(0.0, 1e-170, -2e-170, 2e-170).std == pytest.approx(0.87962566e-170)
+    assert ZeroInflated(Normal(0.0, 1e-170), 1, 4, "diagonal").std == pytest.approx(0.5e-170)
+    assert HaarOrthogonal(1e200, 4, 4).std == 0.5e200
     assert ComplexUniform(1e-170).std == pytest.approx(1e-170 / math.sqrt(2))
 
 
@@ -160,6 +162,17 @@ def test_law_data_nests():
             lambda: TruncatedNormal(0.0, 1.0, 2.0, 2.0),
             "`low` and `high` must enclose an interval, got 2.0 twice",
         ),
+        (
+            lambda: TruncatedNormal(0.0, 1.0, 1e200, math.inf),
+            "`low` and `high` must be within 1e100 parent stds of the mean and 1e-100 apart, "
+            "got 1e+200 and inf for mean 0.0 and std 1.0",
+        ),
+        (
+            lambda: TruncatedNormal(0.0, 1e300, -1.0, 1.0),
+            "`low` and `high` must be within 1e100 parent stds of the mean and 1e-100 apart, "
+            "got -1.0 and 1.0 for mean 0.0 and std 1e+300",
+        ),
+        (lambda: TruncatedNormal(0.0, 1.0, -1e308, 1e308), "`high - low` must be finite, got inf"),
         (lambda: ComplexUniform(0.0), "`bound` must be positive, got 0.0"),
         (lambda: ComplexTruncatedNormal(1.0, -1.0), "`bound` must be positive, got -1.0"),
         (lambda: HaarOrthogonal(1.0, 0, 3), "`rows` must be at least 1, got 0"),

@@ -166,7 +166,7 @@ def plan(*rules, parameters=MODEL[1:3]):
         (
             plan(Rule(scheme=zeros()), parameters=[MODEL[2], MODEL[8]]),
             RecipeError,
-            "`tied_to` must name an untied parameter of shape (50, 8), got 'embed.weight' for 'head.weight'",
+            "`tied_to` must name an untied real parameter of shape (50, 8), got 'embed.weight' for 'head.weight'",
         ),
         (
             plan(Rule(scheme=he_normal()), parameters=[MODEL[3]]),
@@ -182,6 +182,22 @@ def plan(*rules, parameters=MODEL[1:3]):
             plan(Rule(scheme=normal(std=1.0), depth=Depth(layers="index")), parameters=[Parameter("w", (3,))]),
             RecipeError,
             "`layers` 'index' needs a number in the path, got 'w'",
+        ),
+        (lambda: plan_model([Rule(scheme=ones())], []), RecipeError, "`recipe` must be a Recipe, got ["),
+        (lambda: plan_model(RECIPE, 3), RecipeError, "`parameters` must be Parameters, got 3"),
+        (lambda: Rule(scheme=ones(), depth=12), RecipeError, "`depth` must be a Depth, such as Depth(layers=12), got 12"),
+        (lambda: Rule(scheme=ones(), kind=["bias"]), RecipeError, "`kind` must be a string, got ['bias']"),
+        (lambda: Parameter("w", (3,), kind=3), RecipeError, "`kind` must be a string, got 3"),
+        (lambda: Parameter("w", (3,), tied_to="v", left_as="frozen"), RecipeError, "one of `tied_to` and `left_as` may be given, got both for 'w'"),
+        (
+            plan(Rule(scheme=ones()), parameters=[Parameter("w", (4,), Axes("out", blocks={"out": 2})), Parameter("w.0", (2,))]),
+            RecipeError,
+            "`path` must give every parameter and block a stream of its own, got one for 'w' and 'w.0'",
+        ),
+        (
+            plan(Rule(scheme=ones()), parameters=[Parameter("caf\u00e9", (4,)), Parameter("cafe\u0301", (4,))]),
+            RecipeError,
+            "`path` must give every parameter and block a stream of its own, got one for ",
         ),
         (lambda: plan_model(RECIPE, ["w"]), RecipeError, "`parameters` must be Parameters, got 'w'"),
         (lambda: Rule(scheme=ones(), match=None), RecipeError, "`match` must be a string, got None"),

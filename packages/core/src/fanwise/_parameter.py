@@ -1,0 +1,134 @@
+"""Parameters: what a model declares of itself (spec: recipes/5, recipes/6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, get_args
+
+from ._axes import Axes, Shape, check_shape
+from ._errors import RecipeError, one_of
+from ._joint_laws import FIELDS, Field
+from ._records import SCHEMA_VERSION, as_list, read_document, record_from_data, record_to_data
+from ._stream import parse_path
+
+LeftAs: TypeAlias = Literal["frozen", "loaded", "skipped"]
+
+LEFT_AS: tuple[LeftAs, ...] = get_args(LeftAs)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """What a model declares of one of its parameters or buffers.
+
+    Attributes
+    ----------
+    path : str
+        Its name, segments separated by dots.
+    shape : tuple of int
+        Its logical, global shape.
+    axes : Axes or None
+        The roles of its axes, if the model knows them.
+    kind : str
+        What rules may select by: "weight", "bias", "norm", "embedding", "buffer", or any other.
+    fans_of : str or None
+        Path of the weight whose fans a bias takes.
+    tied_to : str or None
+        Path of the parameter that it shares its storage with.
+    left_as : {"frozen", "loaded", "skipped"} or None
+        Why it is not to be initialized, whatever the recipe says.
+    field : {"real", "complex"}
+        Whether its entries are complex.
+    """
+
+    path: str
+    shape: Shape
+    axes: Axes | None = None
+    kind: str = "weight"
+    fans_of: str | None = None
+    tied_to: str | None = None
+    left_as: LeftAs | None = None
+    field: Field = "real"
+
+    def __post_init__(self) -> None:
+        parse_path(self.path)
+        object.__setattr__(self, "shape", check_shape(self.shape))
+        check_left_as(self.left_as)
+        if not isinstance(self.kind, str):
+            raise RecipeError(f"`kind` must be a string, got {self.kind!r}")
+        if self.tied_to is not None and self.left_as is not None:
+            raise RecipeError(
+                f"one of `tied_to` and `left_as` may be given, got both for {self.path!r}"
+            )
+        one_of("field", self.field, FIELDS, RecipeError)
+
+    def to_data(self) -> dict[str, Any]:
+        """The parameter as plain JSON data, defaults left out."""
+        return record_to_data(self)
+
+    @classmethod
+    def from_data(cls, data: Any) -> Parameter:
+        """Read a parameter back from `to_data`'s form."""
+        return record_from_data(cls, data, {"axes": Axes.from_data})
+
+
+def model_to_data(parameters: Iterable[Parameter], /, *, name: str = "") -> dict[str, Any]:
+    """A model's parameters as plain JSON data, with the version of its form.
+
+    Parameters
+    ----------
+    parameters : iterable of Parameter
+        In the model's order.
+    name : str, default ""
+        What the model is called.
+
+    Returns
+    -------
+    dict
+        JSON data, which `model_from_data` reads.
+
+    Examples
+    --------
+    >>> model_to_data([Parameter("weight", (3, 4), Axes("out in"))])["parameters"]
+    [{'path': 'weight', 'shape': [3, 4], 'axes': 'out in'}]
+    """
+    return {
+        "format": "model",
+        "version": SCHEMA_VERSION,
+        "name": name,
+        "parameters": [parameter.to_data() for parameter in parameters],
+    }
+
+
+def model_from_data(data: Any, /) -> tuple[Parameter, ...]:
+    """Read a model's parameters back from `model_to_data`'s form.
+
+    Parameters
+    ----------
+    data : mapping
+        A JSON object.
+
+    Returns
+    -------
+    tuple of Parameter
+        In the model's order.
+
+    Raises
+    ------
+    RecipeError
+        If the form or its version is not this one, or a key is unknown or missing.
+
+    Examples
+    --------
+    >>> parameters = (Parameter("weight", (3, 4), Axes("out in")),)
+    >>> model_from_data(model_to_data(parameters)) == parameters
+    True
+    """
+    document = read_document(data, "model", {"name", "reference", "parameters"})
+    return tuple(map(Parameter.from_data, as_list("parameters", document.get("parameters"))))
+
+
+def check_left_as(left_as: Any) -> None:
+    """Raise unless `left_as` is None or one of the reasons to leave a parameter."""
+    if left_as is not None:
+        one_of("left_as", left_as, LEFT_AS, RecipeError)
