@@ -203,7 +203,7 @@ def test_an_interrupted_init_leaves_nothing(files, by):
         stderr=subprocess.PIPE,
         text=True,
     )
-    time.sleep(1.5)
+    time.sleep(3)  # long enough to be drawing, and far from done
     assert run.poll() is None
     run.send_signal(by)
     _, error = run.communicate(timeout=30)
