@@ -114,6 +114,11 @@ class Axes:
         return "in" if self.transposed else "out"
 
     @property
+    def has_inputs(self) -> bool:
+        """Whether there is an axis along which inputs are summed, as a bias has none."""
+        return "in" in self.roles or "kernel" in self.roles
+
+    @property
     def canonical_order(self) -> tuple[int, ...]:
         """The axes in the order stack, out, in, kernel: the same in every framework."""
         return tuple(sorted(range(len(self.roles)), key=lambda i: CANONICAL.index(self.roles[i])))

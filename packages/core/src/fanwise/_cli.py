@@ -93,19 +93,20 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_plan(options: argparse.Namespace) -> int:
-    ledger = _ledger(options)
+    ledger = _ledger(_read_recipe(options.recipe), options.model)
     print(json.dumps(ledger.to_data(), indent=2) if options.json else ledger)
     return 0
 
 
 def _run_init(options: argparse.Namespace) -> int:
     _check_writable(options.out)
-    ledger = _ledger(options)
+    recipe = _read_recipe(options.recipe)
+    ledger = _ledger(recipe, options.model)
     provenance = {
         "generator": f"{__package__} {__version__}",
         "stream": f"{STREAM}, NumPy's SFC64",
         "seed": options.seed,
-        "recipe": _read_json(options.recipe),
+        "recipe": recipe.to_data(),
     }
     arrays, measured = _draw_all(ledger, options.seed, options.dtype, quiet=options.quiet)
     # One key: safetensors writes several in no fixed order, and equal runs shall write equal bytes.
@@ -118,7 +119,8 @@ def _run_init(options: argparse.Namespace) -> int:
 
 
 def _run_explain(options: argparse.Namespace) -> int:
-    scheme = Scheme.from_data(_json_or_text(options.scheme))
+    rule = _json_or_text(options.scheme)
+    scheme = Scheme.from_data(rule)
     axes = None if options.axes is None else Axes.from_data(_json_or_text(options.axes))
     plan = resolve(
         scheme, _parse_shape(options.shape), axes, field="complex" if options.complex else "real"
@@ -133,15 +135,17 @@ def _run_explain(options: argparse.Namespace) -> int:
         print(f"law      {law}\nmean     {law.mean:.17g}\nvariance {law.variance:.17g}")
         print(f"std      {law.std:.17g}\nbounds   {law.support[0]:.17g} to {law.support[1]:.17g}")
         print(f"kurtosis {law.excess_kurtosis:.17g} (excess)")
-    name = _json_or_text(options.scheme)
-    name = name["name"] if isinstance(name, dict) else name
+    name = rule["name"] if isinstance(rule, dict) else rule
     print(f"\n{factory_documentation(name).replace(':math:', '')}")
     return 0
 
 
-def _ledger(options: argparse.Namespace) -> Ledger:
-    recipe = Recipe.from_data(_read_json(options.recipe))
-    ledger = plan_model(recipe, _read_model(options.model))
+def _read_recipe(path: Path) -> Recipe:
+    return Recipe.from_data(_read_json(path))
+
+
+def _ledger(recipe: Recipe, model: Path) -> Ledger:
+    ledger = plan_model(recipe, _read_model(model))
     for entry in ledger.entries:
         if entry.plan is not None and entry.parameter.kind == _INTEGER:
             raise RecipeError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal, TypeAlias, get_args
@@ -133,11 +133,11 @@ def fans(shape: Iterable[int], axes: Axes, /) -> Fans:
     ----------
     Glorot and Bengio (2010), AISTATS; He, Zhang, Ren and Sun (2015), arXiv:1502.01852, sec. 2.2.
     """
-    different = tuple(dict.fromkeys(block_fans(shape, axes)))
-    if len(different) > 1:
-        listed = ", ".join(map(str, different))
+    found = one_if_equal(block_fans(shape, axes))
+    if len(found) > 1:
+        listed = ", ".join(map(str, dict.fromkeys(found)))
         raise FanError(f"`blocks` must share their fans to have one answer, got {listed}")
-    return different[0]
+    return found[0]
 
 
 def block_fans(shape: Iterable[int], axes: Axes, /) -> tuple[Fans, ...]:
@@ -168,9 +168,15 @@ def block_fans(shape: Iterable[int], axes: Axes, /) -> tuple[Fans, ...]:
     return tuple(one_block_fans(b.shape, b.axes) for b in split_blocks(check_shape(shape), axes))
 
 
+def one_if_equal(fans: Sequence[Fans], /) -> tuple[Fans, ...]:
+    """The fans of all blocks as one, if they share them."""
+    different = tuple(dict.fromkeys(fans))
+    return different if len(different) == 1 else tuple(fans)
+
+
 def one_block_fans(shape: Shape, axes: Axes) -> Fans:
     """The fans of a shape that `axes` fits and does not split further."""
-    if not {"in", "kernel"} & set(axes.roles):
+    if not axes.has_inputs:
         raise FanError(
             f"`axes` must have an 'in' or a 'kernel' axis to define a fan, "
             f"got {' '.join(axes.roles)!r}; a bias takes the fans of its weight: give `fans`"

@@ -15,7 +15,7 @@ from ._errors import (
     RecipeError,
     one_of,
 )
-from ._fans import Fans
+from ._fans import Fans, one_if_equal
 from ._laws import law_data
 from ._parameter import Parameter
 from ._plan import Plan, resolve
@@ -193,7 +193,7 @@ def _read_fans(data: Any) -> tuple[Fans, ...] | None:
         fans = [Fans(*map(Fraction, pair)) for pair in as_list("fans", data) if pair is not None]
     except (TypeError, ValueError):
         raise RecipeError(f"`fans` must be pairs of counts or null, got {data!r}") from None
-    return tuple(dict.fromkeys(fans)) if len(set(fans)) == 1 else tuple(fans) or None
+    return one_if_equal(fans) or None
 
 
 def _rows(entry: Entry, measured: Mapping[str, Measured] | None) -> list[list[str]]:

@@ -166,14 +166,12 @@ def _resolve(
             law = elementwise_law(scheme, block_fans, field)
             parts.append(Part((0,) * len(shape), shape, None, block_fans, law))
             continue
-        if block_fans is None and (needs_fans or {"in", "kernel"} & set(block.axes.roles)):
+        if block_fans is None and (needs_fans or block.axes.has_inputs):
             block_fans = one_block_fans(block.shape, block.axes)
         if scheme.name in ELEMENTWISE:
             law = elementwise_law(scheme, block_fans, field)
         else:
-            columns = bool({"in", "kernel"} & set(block.axes.roles))
-            view = MatrixView.of(block.shape, block.axes)
-            law = structured_law(scheme, view, field, columns=columns)
+            law = structured_law(scheme, MatrixView.of(block.shape, block.axes), field)
         parts.append(Part(block.start, block.shape, block.axes, block_fans, law))
     return Plan(scheme, shape, axes, field, tuple(parts))
 

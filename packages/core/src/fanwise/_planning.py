@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from ._errors import AxesError, FanError, LawError, RecipeError, SchemeError
-from ._fans import Fans, block_fans
+from ._fans import Fans, block_fans, one_if_equal
 from ._ledger import Entry, Ledger
 from ._parameter import Parameter
 from ._plan import resolve
@@ -170,5 +170,4 @@ def _fans_of_weight(
         raise RecipeError(
             f"`fans_of` must name a parameter with axes, got {path!r} for {parameter.path!r}"
         )
-    fans = block_fans(weight.shape, axes)
-    return fans[:1] if len(set(fans)) == 1 else fans
+    return one_if_equal(block_fans(weight.shape, axes))

@@ -46,11 +46,6 @@ class Region:
         rank = len(shape)
         return cls(shape, (0,) * rank, shape, tuple(range(rank)) if order is None else order)
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether the box is the whole array."""
-        return self.shape == self.whole
-
 
 class RandomSource(Protocol):
     """A stream of random arrays of one kind, on one device.

@@ -34,6 +34,7 @@ class MatrixView:
     rows: int
     inputs: int
     kernel: Shape
+    has_columns: bool
 
     @classmethod
     def of(cls, shape: Shape, axes: Axes) -> MatrixView:
@@ -41,7 +42,8 @@ class MatrixView:
         units = {"out": axes.size("out", shape), "in": axes.size("in", shape)}
         units[axes.grouped_role] //= axes.groups
         kernel = tuple(n for n, role in zip(shape, axes.roles, strict=True) if role == "kernel")
-        return cls(axes.size("stack", shape), axes.groups, units["out"], units["in"], kernel)
+        copies = axes.size("stack", shape)
+        return cls(copies, axes.groups, units["out"], units["in"], kernel, axes.has_inputs)
 
     @property
     def taps(self) -> int:
@@ -238,11 +240,8 @@ def zeros_per_unit(scheme: Scheme, view: MatrixView) -> tuple[int, int]:
     return zeros, weights
 
 
-def structured_law(scheme: Scheme, view: MatrixView, field: Field, *, columns: bool = True) -> Law:
-    """The joint law of a block's entries under a structured scheme (spec: laws/7).
-
-    `columns` says whether the block has axes for the matrices' columns at all.
-    """
+def structured_law(scheme: Scheme, view: MatrixView, field: Field) -> Law:
+    """The joint law of a block's entries under a structured scheme (spec: laws/7)."""
     needs_kernel = scheme.name in ("dirac", "delta_orthogonal")
     if needs_kernel != bool(view.kernel) and scheme.name in (
         "dirac",
@@ -251,7 +250,7 @@ def structured_law(scheme: Scheme, view: MatrixView, field: Field, *, columns: b
     ):
         rule = "have a 'kernel' axis" if needs_kernel else "have no 'kernel' axis (see `dirac`)"
         raise SchemeError(f"`axes` must {rule} for {scheme.name}, got a kernel of {view.kernel}")
-    if not columns:
+    if not view.has_columns:
         raise SchemeError(
             f"`axes` must have an 'in' or a 'kernel' axis for {scheme.name}, got none: "
             f"a vector is no matrix"

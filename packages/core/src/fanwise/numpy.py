@@ -86,7 +86,7 @@ class NumpySource:
         """Uniform on [low, high); on the disc of radius `high` for a complex dtype."""
         if field_of(dtype) == "complex":
             modulus = partial(_samplers.disc_modulus, np, bound=high)
-            return _fill(region, dtype, out, self._isotropic(dtype, modulus), _SAMPLER_CHUNK)
+            return self._isotropic(region, dtype, modulus, out)
         inner = inner_bounds(low, high, dtype, half_open=True)
         generator = self._generator("value")
 
@@ -129,7 +129,7 @@ class NumpySource:
         """Normal, given that it is within the absolute bounds; for a complex dtype, in modulus."""
         if field_of(dtype) == "complex":
             modulus = partial(_samplers.truncated_modulus, np, parent_std=parent_std, bound=high)
-            return _fill(region, dtype, out, self._isotropic(dtype, modulus), _SAMPLER_CHUNK)
+            return self._isotropic(region, dtype, modulus, out)
         inner = inner_bounds(low, high, dtype)
         generator = self._generator("value")
 
@@ -161,7 +161,13 @@ class NumpySource:
         """The array in a storage dtype, rounded to nearest."""
         return array.astype(_native(dtype), copy=False)
 
-    def _isotropic(self, dtype: str, modulus: Callable[[Array], Array]) -> Callable[[Array], None]:
+    def _isotropic(
+        self,
+        region: Region,
+        dtype: str,
+        modulus: Callable[[Array], Array],
+        out: Array | None,
+    ) -> Array:
         # Two streams, so that the sizes of chunks make no difference.
         first, second = self._generator("value"), self._generator("phase")
         real = np.dtype(component(dtype))
@@ -171,7 +177,7 @@ class NumpySource:
             turn, _ = _uniforms(second, chunk.shape, real)
             chunk[...] = _samplers.isotropic(np, modulus(u), turn, chunk.dtype)
 
-        return values
+        return _fill(region, dtype, out, values, _SAMPLER_CHUNK)
 
     def _generator(self, purpose: str) -> np.random.Generator:
         # SFC64 is NumPy's fastest; SeedSequence spreads the key's 64 bits over its state.
