@@ -15,6 +15,7 @@ nox.options.error_on_missing_interpreters = True
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 CORE = "packages/core"
+ADAPTERS = ("packages/torch_adapter",)
 CONSTRAINTS = ("--constraint", "constraints.txt")
 
 
@@ -31,17 +32,18 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     out = Path(session.create_tmp()) / "dist"
-    session.run("python", "-m", "build", "--outdir", str(out), CORE, silent=True)
+    for package in (CORE, *ADAPTERS):
+        session.run("python", "-m", "build", "--outdir", str(out), package, silent=True)
     session.run("twine", "check", "--strict", *map(str, out.iterdir()))
 
 
 @nox.session
 def typing(session: nox.Session) -> None:
     """Check types, strictly."""
-    install(session, CORE, group="typing")
+    install(session, CORE, *ADAPTERS, group="typing")
     session.run(
         "mypy",
-        f"{CORE}/src",
+        *(f"{package}/src" for package in (CORE, *ADAPTERS)),
         "noxfile.py",
         "examples",
         "benchmarks",
@@ -52,14 +54,16 @@ def typing(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the core's tests and doctests on NumPy, array-api-strict, torch and JAX; cover them."""
-    install(session, "--editable", CORE, group="tests")
+    """Run the tests and doctests of the core, on four array libraries, and of the adapters."""
+    editable = [word for package in (CORE, *ADAPTERS) for word in ("--editable", package)]
+    install(session, *editable, group="tests")
     session.env["COVERAGE_FILE"] = str(Path(session.create_tmp()) / "coverage")
     paths = (f"{CORE}/tests/pure", f"{CORE}/tests/numeric", "tests/repo", "tests/vendoring")
-    session.run("coverage", "run", "-m", "pytest", *paths, *session.posargs)
+    adapters = [f"{package}/tests" for package in ADAPTERS]
+    session.run("coverage", "run", "-m", "pytest", *paths, *adapters, *session.posargs)
     if not session.posargs:
-        doctests = ("--doctest-modules", f"{CORE}/src")
-        session.run("coverage", "run", "--append", "-m", "pytest", *doctests)
+        sources = [f"{package}/src" for package in (CORE, *ADAPTERS)]
+        session.run("coverage", "run", "--append", "-m", "pytest", "--doctest-modules", *sources)
         session.run("coverage", "report")
 
 
@@ -82,7 +86,7 @@ def vendoring(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Run every code block of the READMEs and the docs."""
-    install(session, CORE, group="docs")
+    install(session, CORE, *ADAPTERS, group="docs")
     session.run("pytest", "tests/docs", *session.posargs)
 
 

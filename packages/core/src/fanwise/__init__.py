@@ -8,7 +8,7 @@ returns a `Ledger` of what happens to each.
 Importing this package imports no array library. `numpy`, a module of it, is the embedded backend.
 """
 
-from . import kernels
+from . import kernels, samplers
 from ._axes import Axes, Role
 from ._complex_laws import ComplexNormal, ComplexTruncatedNormal, ComplexUniform
 from ._draw import check_draw, draw
@@ -44,13 +44,13 @@ from ._gains import GainConvention, gain
 from ._joint_laws import Field, HaarOrthogonal, ZeroInflated
 from ._laws import Constant, Law, Normal, TruncatedNormal, Uniform, law_data
 from ._ledger import Entry, Ledger, Measured
-from ._parameter import Parameter, model_from_data, model_to_data
+from ._parameter import Declaration, Parameter, model_from_data, model_to_data
 from ._plan import Part, Plan, resolve
 from ._planning import plan_model
 from ._recipe import Depth, Recipe, Rule
 from ._schemes import Scheme
 from ._source import RandomSource, Region
-from ._stream import STREAM, parse_path, stream_key
+from ._stream import STREAM, parse_path, path_words, stream_key
 from ._structured import delta_orthogonal, dirac, identity, orthogonal, sparse
 
 __version__ = "0.1.0"
@@ -63,6 +63,7 @@ __all__ = [
     "ComplexUniform",
     "Constant",
     "DTYPES",
+    "Declaration",
     "Depth",
     "DtypeError",
     "Entry",
@@ -122,8 +123,10 @@ __all__ = [
     "ones",
     "orthogonal",
     "parse_path",
+    "path_words",
     "plan_model",
     "resolve",
+    "samplers",
     "sparse",
     "stream_key",
     "truncated_normal",

@@ -100,15 +100,17 @@ class Ledger:
 
     entries: tuple[Entry, ...]
 
-    def check_draws(self, dtype: str) -> None:
+    def check_draws(self, dtype: str | Mapping[str, str]) -> None:
         """Raise `DtypeError`, with the path, unless all plans can be drawn in `dtype`.
 
-        Complex parameters are stored in the complex dtype beside a real `dtype`.
+        Complex parameters are stored in the complex dtype beside a real `dtype`. A mapping has
+        the dtype of each parameter, by path.
         """
         for entry in self.entries:
             if entry.plan is not None:
+                name = dtype if isinstance(dtype, str) else dtype[entry.path]
                 try:
-                    check_draw(entry.plan, for_field(dtype, entry.plan.field))
+                    check_draw(entry.plan, for_field(name, entry.plan.field))
                 except DtypeError as error:
                     error.add_note(f"parameter: {entry.path}")
                     raise

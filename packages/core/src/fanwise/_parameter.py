@@ -18,6 +18,31 @@ LEFT_AS: tuple[LeftAs, ...] = get_args(LeftAs)
 
 
 @dataclass(frozen=True, slots=True)
+class Declaration:
+    """What a type of layer declares of one of its parameters or buffers.
+
+    Attributes
+    ----------
+    axes : Axes or None
+        The roles of its axes, if the layer knows them.
+    kind : str
+        What rules may select by, as in `Parameter`.
+    fans_of : str or None
+        Name, within the layer, of the weight whose fans a bias takes.
+
+    Examples
+    --------
+    >>> weight = Declaration(Axes("out in"))
+    >>> Declaration(Axes("out"), kind="bias", fans_of="weight").fans_of
+    'weight'
+    """
+
+    axes: Axes | None = None
+    kind: str = "weight"
+    fans_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Parameter:
     """What a model declares of one of its parameters or buffers.
 
@@ -31,6 +56,7 @@ class Parameter:
         The roles of its axes, if the model knows them.
     kind : str
         What rules may select by: "weight", "bias", "norm", "embedding", "buffer", or any other.
+        Buffers are for rules of kind "buffer" alone, and are skipped where there is none.
     fans_of : str or None
         Path of the weight whose fans a bias takes.
     tied_to : str or None

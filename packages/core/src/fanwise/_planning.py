@@ -63,6 +63,8 @@ def plan_model(recipe: Recipe, parameters: Iterable[Parameter], /) -> Ledger:
             entries.append(Entry(parameter, "tied"))
         elif parameter.left_as is not None:
             entries.append(Entry(parameter, parameter.left_as))
+        elif found is None and parameter.kind == "buffer":
+            entries.append(Entry(parameter, "skipped"))
         elif found is None:
             faults.append(f"every parameter must match a rule, got none for {parameter.path!r}")
         else:

@@ -95,7 +95,7 @@ class Rule:
     match : str
         Glob that the whole path matches; `*` also spans dots, and `[ab]` is one of a and b.
     kind : str or None
-        The kind that a parameter must have.
+        The kind that a parameter must have; None is for all kinds but "buffer".
     depth : Depth or None
         Factor on the scheme's weights.
     axes : Axes or None
@@ -141,7 +141,7 @@ class Rule:
 
     def matches(self, parameter: Parameter) -> bool:
         """Whether the rule is for this parameter, unless an earlier one is."""
-        if self.kind is not None and parameter.kind != self.kind:
+        if parameter.kind != self.kind and (self.kind is not None or parameter.kind == "buffer"):
             return False
         return fnmatch.fnmatchcase(parameter.path, self.match)
 

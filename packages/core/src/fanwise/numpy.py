@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _samplers
+from . import samplers
 from ._axes import Axes
 from ._draw import draw
 from ._dtypes import (
@@ -85,7 +85,7 @@ class NumpySource:
     ) -> Array:
         """Uniform on [low, high); on the disc of radius `high` for a complex dtype."""
         if field_of(dtype) == "complex":
-            modulus = partial(_samplers.disc_modulus, np, bound=high)
+            modulus = partial(samplers.disc_modulus, np, bound=high)
             return self._isotropic(region, dtype, modulus, out)
         inner = inner_bounds(low, high, dtype, half_open=True)
         generator = self._generator("value")
@@ -128,14 +128,14 @@ class NumpySource:
     ) -> Array:
         """Normal, given that it is within the absolute bounds; for a complex dtype, in modulus."""
         if field_of(dtype) == "complex":
-            modulus = partial(_samplers.truncated_modulus, np, parent_std=parent_std, bound=high)
+            modulus = partial(samplers.truncated_modulus, np, parent_std=parent_std, bound=high)
             return self._isotropic(region, dtype, modulus, out)
         inner = inner_bounds(low, high, dtype)
         generator = self._generator("value")
 
         def values(chunk: Array) -> None:
             u, complement = _uniforms(generator, chunk.shape, chunk.dtype)
-            chunk[...] = _samplers.truncated_normal(
+            chunk[...] = samplers.truncated_normal(
                 np,
                 u,
                 complement,
@@ -175,7 +175,7 @@ class NumpySource:
         def values(chunk: Array) -> None:
             u, _ = _uniforms(first, chunk.shape, real)
             turn, _ = _uniforms(second, chunk.shape, real)
-            chunk[...] = _samplers.isotropic(np, modulus(u), turn, chunk.dtype)
+            chunk[...] = samplers.isotropic(np, modulus(u), turn, chunk.dtype)
 
         return _fill(region, dtype, out, values, _SAMPLER_CHUNK)
 

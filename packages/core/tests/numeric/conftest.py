@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from fanwise import compute_dtype, field_of, inner_bounds, parse_path, stream_key
-from fanwise._samplers import disc_modulus, isotropic, truncated_modulus, truncated_normal
+from fanwise.samplers import disc_modulus, isotropic, truncated_modulus, truncated_normal
 
 LIBRARIES = ("numpy", "array_api_strict", "torch", "jax")
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fanwise import TruncatedNormal
-from fanwise._samplers import truncated_normal
+from fanwise.samplers import truncated_normal
 
 inf = math.inf
 LAWS = [

@@ -8,6 +8,7 @@ import pytest
 from fanwise import (
     Axes,
     AxesError,
+    Declaration,
     Depth,
     DtypeError,
     FanError,
@@ -306,6 +307,31 @@ def test_notes_have_the_path_and_the_rule():
             "float16"
         )
     assert unfit.value.__notes__ == ["parameter: w"]
+
+
+def test_each_parameter_may_have_a_dtype_of_its_own():
+    ledger = plan_model(
+        Recipe((Rule(scheme=normal(std=1e9)),)), [Parameter("a", (3,)), Parameter("b", (3,))]
+    )
+    ledger.check_draws({"a": "float32", "b": "bfloat16"})
+    with pytest.raises(DtypeError) as unfit:
+        ledger.check_draws({"a": "float32", "b": "float16"})
+    assert unfit.value.__notes__ == ["parameter: b"]
+
+
+def test_buffers_are_for_rules_of_their_kind_alone():
+    """spec: recipes/4."""
+    parameters = [Parameter("weight", (3,)), Parameter("mean", (3,), kind="buffer")]
+    everything = Rule(scheme=normal(std=1.0))
+    left = plan_model(Recipe((everything,)), parameters)
+    assert [(e.status, e.rule) for e in left.entries] == [("initialized", 0), ("skipped", None)]
+    buffers = Rule(scheme=zeros(), kind="buffer")
+    filled = plan_model(Recipe((everything, buffers)), parameters)
+    assert [(e.status, e.rule) for e in filled.entries] == [("initialized", 0), ("initialized", 1)]
+
+
+def test_a_declaration_is_of_a_weight_without_axes_unless_it_says_more():
+    assert Declaration() == Declaration(None, "weight", None)
 
 
 def test_a_ledger_that_was_tampered_with_is_refused():

@@ -3,6 +3,9 @@
 A truncated normal is one evaluation of its inverse CDF, by the formula that suits the law; the
 choice depends on the law's bounds alone, never on the data, so it traces. The uniform number
 comes as two arrays, `u` and its complement, each accurate near zero, so that both tails are.
+
+For random sources whose library has no primitive of its own: values come in the dtype of `u`,
+and the source clips them to `inner_bounds` before it rounds them.
 """
 
 from __future__ import annotations
@@ -14,6 +17,8 @@ from . import _normal
 from ._normal import Interval
 
 Array: TypeAlias = Any
+
+__all__ = ["disc_modulus", "isotropic", "truncated_modulus", "truncated_normal"]
 
 # Wichura (1988), algorithm AS 241: the normal quantile as ratios of polynomials, highest power
 # first; relative error 1e-16. Arguments: 0.425^2 - d^2 about the center, sqrt(-log p) less 1.6

@@ -1,0 +1,388 @@
+"""A whole module: axes from layer types, the ledger, ties, frozen and loaded parameters, meta."""
+
+import copy
+import math
+
+import pytest
+import torch
+from fanwise_torch import declare, init_module_, plan_module
+from torch import nn
+from torch.nn.utils import parametrizations, parametrize
+
+from fanwise import (
+    Axes,
+    Declaration,
+    DtypeError,
+    FanError,
+    Recipe,
+    RecipeError,
+    Rule,
+    SourceError,
+    constant,
+    glorot_uniform,
+    he_normal,
+    lecun_uniform,
+    normal,
+    ones,
+    orthogonal,
+    zeros,
+)
+
+pytestmark = pytest.mark.global_generator  # constructing a layer draws from it
+
+HE = Recipe(
+    (
+        Rule(scheme=zeros(), kind="bias"),
+        Rule(scheme=ones(), kind="norm"),
+        Rule(scheme=normal(std=0.02), kind="embedding"),
+        Rule(scheme=he_normal()),
+    )
+)
+
+
+def only(*rules):
+    return Recipe(tuple(rules))
+
+
+def recipe_for(module):
+    """The rules of `HE` that are needed."""
+    kinds = {entry.kind for entry in parameters(module)}
+    return Recipe(tuple(rule for rule in HE.rules if (rule.kind or "weight") in kinds))
+
+
+def parameters(module):
+    ledger = plan_module(module, only(Rule(left_as="skipped"), Rule(left_as="skipped", kind="buffer"))
+                         if any(True for _ in module.buffers()) else only(Rule(left_as="skipped")))  # fmt: skip
+    return [entry.parameter for entry in ledger.entries]
+
+
+def fans(ledger, path):
+    """Fans of each block of a parameter."""
+    (entry,) = (e for e in ledger.entries if e.path == path)
+    return [(part.fans.fan_in, part.fans.fan_out) for part in entry.plan.parts]
+
+
+LAYERS = [
+    (nn.Linear(7, 3), "weight", [(7, 3)]),
+    (nn.Bilinear(3, 5, 2), "weight", [(15, 2)]),
+    (nn.Conv1d(4, 6, 5), "weight", [(20, 30)]),
+    (nn.Conv2d(4, 6, (3, 2)), "weight", [(24, 36)]),
+    (nn.Conv3d(2, 3, 2), "weight", [(16, 24)]),
+    (nn.Conv2d(8, 12, 3, groups=4), "weight", [(18, 27)]),
+    (nn.Conv2d(8, 8, 3, groups=8), "weight", [(9, 9)]),
+    (nn.Conv2d(4, 4, 4, stride=2), "weight", [(64, 16)]),
+    (nn.ConvTranspose2d(8, 4, 4, stride=2), "weight", [(32, 64)]),
+    (nn.ConvTranspose1d(8, 4, 3, groups=2), "weight", [(12, 6)]),
+    (nn.Embedding(100, 16), "weight", [(1, 16)]),
+    (nn.EmbeddingBag(100, 16), "weight", [(1, 16)]),
+    (nn.MultiheadAttention(8, 2), "in_proj_weight", [(8, 8)] * 3),
+    (nn.MultiheadAttention(8, 2, kdim=4), "k_proj_weight", [(4, 8)]),
+    (nn.MultiheadAttention(8, 2), "out_proj.weight", [(8, 8)]),
+    (nn.LSTM(5, 6, 2), "weight_ih_l0", [(5, 6)] * 4),
+    (nn.LSTM(5, 6, 2), "weight_ih_l1", [(6, 6)] * 4),
+    (nn.LSTM(5, 6, proj_size=3), "weight_hr_l0", [(6, 3)]),
+    (nn.GRU(5, 6, bidirectional=True), "weight_hh_l0_reverse", [(6, 6)] * 3),
+    (nn.RNN(5, 6), "weight_ih_l0", [(5, 6)]),
+    (nn.LSTMCell(5, 6), "weight_ih", [(5, 6)] * 4),
+    (nn.GRUCell(5, 6), "weight_hh", [(6, 6)] * 3),
+]
+
+
+@pytest.mark.parametrize(
+    ("layer", "path", "expected"), LAYERS, ids=[f"{la}-{path}" for la, path, _ in LAYERS]
+)
+def test_axes_are_those_of_the_layer(layer, path, expected):
+    """spec: fans/1, fans/3, fans/4."""
+    assert fans(init_module_(layer, recipe_for(layer), seed=0), path) == expected
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv2d(32, 64, 3, groups=4, padding=1, bias=False),
+        nn.Conv2d(32, 32, 3, groups=32, padding=1, bias=False),
+        nn.ConvTranspose2d(32, 64, 4, stride=2, padding=1, bias=False),
+        nn.Linear(512, 256, bias=False),
+    ],
+    ids=str,
+)
+def test_he_keeps_the_second_moment(layer):
+    """Var(output) = 2 for inputs of variance 1: PyTorch's own fans give 0.25 to 2.
+
+    The weights' own mean square bounds the error: 4.5 of its standard errors, sqrt(2 / n).
+    """
+    init_module_(layer, only(Rule(scheme=he_normal())), seed=1)
+    torch.manual_seed(0)
+    shape = (64, 512) if isinstance(layer, nn.Linear) else (32, 32, 24, 24)
+    with torch.no_grad():
+        output = layer(torch.randn(shape))
+    if output.ndim == 4:
+        output = output[..., 4:-4, 4:-4]  # away from the padding
+    tolerance = 4.5 * math.sqrt(2 / layer.weight.numel()) + 0.02
+    assert output.square().mean().item() == pytest.approx(2, rel=tolerance)
+
+
+@pytest.mark.parametrize(
+    "layer", [nn.LSTM(8, 8), nn.GRU(8, 8), nn.MultiheadAttention(8, 2)], ids=str
+)
+def test_orthogonal_is_so_for_each_gate(layer):
+    kinds = [Rule(scheme=zeros(), kind="bias"), Rule(scheme=orthogonal())]
+    init_module_(layer, only(*kinds), seed=0)
+    fused = layer.in_proj_weight if hasattr(layer, "in_proj_weight") else layer.weight_hh_l0
+    for gate in fused.detach().split(8):
+        assert torch.allclose(gate @ gate.T, torch.eye(8), atol=1e-5)
+
+
+def test_norms_and_slopes_have_kinds_of_their_own():
+    layers = [nn.LayerNorm((3, 4)), nn.RMSNorm(4), nn.GroupNorm(2, 4), nn.BatchNorm2d(4),
+              nn.InstanceNorm1d(4, affine=True), nn.PReLU()]  # fmt: skip
+    model = nn.Sequential(*layers)
+    rules = [Rule(scheme=zeros(), kind="bias"), Rule(scheme=constant(value=0.25), kind="slope")]
+    init_module_(model, only(*rules, Rule(scheme=ones(), kind="norm")), seed=0)
+    assert all((layer.weight == 1).all() for layer in layers[:-1])
+    assert layers[-1].weight.item() == 0.25
+
+
+def test_values_are_those_of_seed_and_name_alone():
+    """spec: randomness/1: neither the order nor the presence of other layers matters."""
+
+    def model(*names):
+        return nn.ModuleDict({name: nn.Linear(6, 6) for name in names})
+
+    one, other = model("a", "b"), model("b", "c", "a")
+    for m in (one, other):
+        init_module_(m, HE_LINEAR, seed=3)
+    assert torch.equal(one["a"].weight, other["a"].weight)
+    assert not torch.equal(one["a"].weight, one["b"].weight)
+    again = init_module_(model("a"), HE_LINEAR, seed=4)
+    assert again.entries[0].plan is not None
+
+
+HE_LINEAR = only(Rule(scheme=zeros(), kind="bias"), Rule(scheme=he_normal()))
+
+
+def test_the_global_generator_is_left_alone():
+    model = nn.Sequential(nn.Linear(4, 4), nn.Conv2d(2, 2, 3))
+    before = torch.get_rng_state()
+    init_module_(model, HE_LINEAR, seed=0)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_bias_may_take_its_weights_fans():
+    layer = nn.Linear(16, 20_000)
+    init_module_(layer, only(Rule(scheme=lecun_uniform(gain=3**-0.5))), seed=0)
+    bound = layer.bias.abs().max().item()
+    assert 0.2499 < bound <= 0.25  # 1 / sqrt(16), PyTorch's own
+
+
+def test_tied_parameters_are_drawn_once():
+    model = nn.Sequential(nn.Embedding(10, 4), nn.Linear(4, 10, bias=False))
+    model[1].weight = model[0].weight
+    ledger = init_module_(model, only(Rule(scheme=normal(std=1.0), kind="embedding")), seed=0)
+    assert [entry.status for entry in ledger.entries] == ["initialized", "tied"]
+    assert ledger.entries[1].parameter.tied_to == "0.weight"
+    shared = nn.Linear(4, 4)
+    ledger = init_module_(nn.Sequential(shared, nn.ReLU(), shared), HE_LINEAR, seed=0)
+    assert [entry.status for entry in ledger.entries] == ["initialized"] * 2 + ["tied"] * 2
+
+
+def test_parameters_that_share_memory_in_part_would_be_written_twice():
+    model = nn.Sequential(nn.Linear(4, 4, bias=False), nn.Linear(4, 2, bias=False))
+    model[1].weight = nn.Parameter(model[0].weight.detach()[1:3])
+    before = model[0].weight.clone()
+    with pytest.raises(RecipeError, match=r"apart or tied, got '0\.weight' and '1\.weight'"):
+        init_module_(model, only(Rule(scheme=he_normal())), seed=0)
+    assert torch.equal(model[0].weight, before)
+    interleaved = torch.empty(4, 8)
+    model[0].weight = nn.Parameter(interleaved[:, ::2])
+    model[1].weight = nn.Parameter(interleaved[:2, 1::2])
+    init_module_(model, only(Rule(scheme=he_normal())), seed=0)
+
+
+def test_frozen_and_loaded_parameters_are_left():
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 4))
+    model[0].requires_grad_(False)
+    before = copy.deepcopy(model.state_dict())
+    ledger = init_module_(model, HE_LINEAR, seed=0, loaded={"1.weight", "1.bias"})
+    statuses = [entry.status for entry in ledger.entries]
+    assert statuses == ["frozen"] * 2 + ["loaded"] * 2 + ["initialized"] * 2
+    for name in ("0.weight", "0.bias", "1.weight", "1.bias"):
+        assert torch.equal(model.state_dict()[name], before[name])
+    assert not torch.equal(model[2].weight, before["2.weight"])
+
+
+def test_buffers_are_left_unless_a_rule_is_for_them():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4))
+    model[1].running_mean.fill_(5)
+    model[1].num_batches_tracked.fill_(7)
+    rules = recipe_for(model).rules
+    ledger = init_module_(model, only(*rules), seed=0)
+    assert [e.status for e in ledger.entries][-3:] == ["skipped"] * 3
+    assert model[1].running_mean[0] == 5
+    buffers = (
+        Rule(scheme=zeros(), kind="buffer", match="*.running_mean"),
+        Rule(scheme=ones(), kind="buffer", match="*.running_var"),
+    )
+    init_module_(model, only(*buffers, *rules), seed=0)
+    assert (model[1].running_mean == 0).all()
+    assert model[1].num_batches_tracked == 0
+
+
+def test_the_padding_row_of_an_embedding_is_zero():
+    layer = nn.Embedding(10, 4, padding_idx=3)
+    init_module_(layer, only(Rule(scheme=normal(std=1.0))), seed=0)
+    assert (layer.weight[3] == 0).all()
+    assert (layer.weight[[0, 9]] != 0).all()
+
+
+def test_meta_is_planned_and_filled_after_to_empty():
+    with torch.device("meta"):
+        meta = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8))
+    recipe = only(*recipe_for(meta).rules)
+    ledger = plan_module(meta, recipe)
+    assert init_module_(meta, recipe, seed=5) == ledger
+    assert meta[0].weight.is_meta
+    filled = meta.to_empty(device="cpu")
+    assert init_module_(filled, ledger, seed=5) == ledger
+    direct = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8))
+    init_module_(direct, recipe, seed=5)
+    for name, tensor in direct.named_parameters():
+        assert torch.equal(filled.get_parameter(name), tensor)
+
+
+def test_a_ledger_of_another_module_is_an_error():
+    """As after `to_empty`, which makes tied parameters two."""
+    with torch.device("meta"):
+        model = nn.Sequential(nn.Embedding(10, 4), nn.Linear(4, 10, bias=False))
+        model[1].weight = model[0].weight
+    ledger = plan_module(model, only(Rule(scheme=normal(std=1.0), kind="embedding")))
+    model.to_empty(device="cpu")
+    with pytest.raises(RecipeError, match=r"ledger of this module.*tied_to='0\.weight'"):
+        init_module_(model, ledger, seed=0)
+    model[1].weight = model[0].weight
+    init_module_(model, ledger, seed=0)
+    with pytest.raises(RecipeError, match="where the module has Parameter"):
+        init_module_(model[0], ledger, seed=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64, torch.complex64], ids=str)
+def test_every_parameter_has_its_own_dtype(dtype):
+    model = nn.Sequential(nn.Linear(64, 64), nn.Linear(64, 64))
+    model[0].weight = nn.Parameter(model[0].weight.detach().to(dtype))
+    ledger = init_module_(model, HE_LINEAR, seed=0)
+    assert model[0].weight.dtype == dtype
+    assert ledger.entries[0].plan.field == ("complex" if dtype.is_complex else "real")
+    std = model[0].weight.detach().to(torch.complex128).abs().square().mean().sqrt().item()
+    assert std == pytest.approx(math.sqrt(2 / 64), rel=0.05)
+
+
+@pytest.mark.parametrize("wrap", [parametrizations.weight_norm, parametrizations.spectral_norm,
+                                  parametrizations.orthogonal])  # fmt: skip
+def test_parametrized_weights_are_assigned(wrap):
+    layer = wrap(nn.Linear(6, 6).train())
+    state = {name: buffer.clone() for name, buffer in layer.named_buffers()}
+    ledger = init_module_(layer, only(Rule(scheme=zeros(), kind="bias"), Rule(scheme=orthogonal())),
+                          seed=0)  # fmt: skip
+    (entry,) = (e for e in ledger.entries if e.path == "weight")
+    assert entry.plan.axes == Axes("out in")
+    plain = nn.Linear(6, 6)
+    init_module_(plain, only(Rule(scheme=zeros(), kind="bias"), Rule(scheme=orthogonal())), seed=0)
+    if wrap is parametrizations.spectral_norm:  # which divides by an estimate, its own
+        assert all(torch.equal(layer.get_buffer(name), state[name]) for name in state)
+    else:
+        assert torch.allclose(layer.weight, plain.weight, atol=1e-5)
+
+
+def test_a_parametrization_without_an_inverse_is_an_error():
+    class Symmetric(nn.Module):
+        def forward(self, x):
+            return x.triu() + x.triu(1).mT
+
+    layer = nn.Linear(4, 4)
+    parametrize.register_parametrization(layer, "weight", Symmetric())
+    with pytest.raises(RecipeError, match=r"`right_inverse`.*got Symmetric") as found:
+        init_module_(layer, HE_LINEAR, seed=0)
+    assert "parameter: weight" in found.value.__notes__
+
+
+class Experts(nn.Module):
+    def __init__(self, count, d_in, d_out):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(count, d_out, d_in))
+        self.scale_bias = nn.Parameter(torch.empty(count, d_out))
+
+
+def test_a_layer_of_ones_own_is_declared_in_one_call():
+    class Mine(Experts):
+        pass
+
+    model = nn.Sequential(Mine(4, 16, 8))
+    with pytest.raises(ValueError, match="`axes` must be given") as found:
+        init_module_(model, HE_LINEAR, seed=0)
+    assert any(note.startswith("parameter: 0.weight") for note in found.value.__notes__)
+    declare.register(Mine, lambda layer: {"weight": Declaration(Axes("stack out in"))})
+    assert fans(init_module_(model, HE_LINEAR, seed=0), "0.weight") == [(16, 8)]
+
+
+def test_a_subclass_is_its_base():
+    class MyLinear(nn.Linear):
+        pass
+
+    assert fans(init_module_(MyLinear(7, 3), HE_LINEAR, seed=0), "weight") == [(7, 3)]
+
+
+def test_transformer_layers_differ():
+    """`nn.TransformerEncoder` copies one layer (the reference's D33)."""
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    model = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+    assert torch.equal(model.layers[0].linear1.weight, model.layers[1].linear1.weight)
+    init_module_(model, only(Rule(scheme=zeros(), kind="bias"), Rule(scheme=ones(), kind="norm"),
+                             Rule(scheme=glorot_uniform())), seed=0)  # fmt: skip
+    assert not torch.equal(model.layers[0].linear1.weight, model.layers[1].linear1.weight)
+
+
+@pytest.mark.parametrize(
+    ("change", "recipe", "seed", "error", "message", "path"),
+    [
+        (lambda m: m.append(nn.LayerNorm(3)), only(Rule(scheme=he_normal())), 0, FanError, "fan",
+         "1.weight"),
+        (None, only(Rule(scheme=he_normal(), match="*.weight")), 0, RecipeError,
+         r"none for '0\.bias'", None),
+        (None, only(*HE.rules), 0, RecipeError, "every rule must be the first", None),
+        (None, HE_LINEAR, -1, SourceError, "got -1", None),
+        (None, HE_LINEAR, None, SourceError, "got None", None),
+        (None, "he", 0, RecipeError, "`recipe` must be a Recipe", None),
+        (lambda m: m.half(), only(Rule(scheme=normal(std=1e5))), 0, DtypeError, "float16", "0.weight"),
+        (lambda m: m.append(nn.LazyLinear(3)), HE_LINEAR, 0, SourceError, "lazy", "1.weight"),
+    ],
+)  # fmt: skip
+def test_errors_name_the_parameter_and_nothing_is_written(
+    change, recipe, seed, error, message, path
+):
+    model = nn.Sequential(nn.Linear(4, 3))
+    if change is not None:
+        change(model)
+    before = copy.deepcopy(model[0].state_dict())
+    with pytest.raises(error, match=message) as found:
+        init_module_(model, recipe, seed=seed)
+    if path is not None:
+        assert any(note.startswith(f"parameter: {path}") for note in found.value.__notes__)
+    assert all(torch.equal(model[0].state_dict()[name], before[name]) for name in before)
+
+
+def test_only_modules_are_initialized():
+    with pytest.raises(SourceError, match=r"`module` must be a torch\.nn\.Module, got Tensor"):
+        init_module_(torch.empty(3), HE_LINEAR, seed=0)
+
+
+@pytest.mark.gpu
+def test_a_module_is_initialized_where_it_is():
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device on this machine")
+    with torch.device("meta"):
+        model = nn.Sequential(nn.Linear(512, 512), nn.Conv2d(8, 8, 3, groups=4))
+    ledger = plan_module(model, HE_LINEAR)
+    model.to_empty(device="cuda")
+    init_module_(model, ledger, seed=0)
+    assert model[0].weight.is_cuda
+    assert model[0].weight.std().item() == pytest.approx(math.sqrt(2 / 512), rel=0.01)

@@ -1,0 +1,251 @@
+"""The drop-in: PyTorch's names, signatures and laws; and where it is right and PyTorch is not."""
+
+import inspect
+import math
+import warnings
+
+import pytest
+import torch
+from fanwise_torch import nn_init
+from scipy import stats
+from torch.nn import init as native
+
+from fanwise import DtypeError
+
+pytestmark = pytest.mark.global_generator
+
+LINEAR, CONV = (300, 200), (64, 32, 5, 3)
+
+
+def centered(bound):
+    return stats.uniform(-bound, 2 * bound)
+
+
+def p_value(tensor, law):
+    return stats.kstest(tensor.double().numpy().ravel(), law.cdf).pvalue
+
+
+def test_all_names_and_signatures_are_pytorchs():
+    assert nn_init.__all__ == native.__all__
+    for name in native.__all__:
+        ours, theirs = getattr(nn_init, name), getattr(native, name)
+        if name.endswith("_") or name == "calculate_gain":
+            expected = inspect.signature(theirs).parameters.values()
+            found = inspect.signature(ours).parameters.values()
+            assert [(p.name, p.default, p.kind) for p in found] == [
+                (p.name, p.default, p.kind) for p in expected
+            ]
+
+
+def test_private_helpers_are_pytorchs():
+    assert nn_init._calculate_fan_in_and_fan_out(torch.empty(CONV)) == (480, 960)
+    with pytest.raises(AttributeError):
+        nn_init.no_such_name  # noqa: B018
+
+
+CASES = {
+    "uniform_": ({"a": -1.0, "b": 3.0}, LINEAR, stats.uniform(-1, 4)),
+    "uniform_-default": ({}, LINEAR, stats.uniform(0, 1)),
+    "normal_": ({"mean": 1.0, "std": 0.2}, LINEAR, stats.norm(1, 0.2)),
+    "normal_-default": ({}, LINEAR, stats.norm(0, 1)),
+    "trunc_normal_-default": ({}, LINEAR, stats.truncnorm(-2, 2)),
+    "trunc_normal_-absolute": ({"std": 0.02}, LINEAR, stats.norm(0, 0.02)),
+    "trunc_normal_-tail": (
+        {"mean": 0.5, "std": 0.5, "a": 3.0, "b": math.inf},
+        LINEAR,
+        stats.truncnorm(5, math.inf, loc=0.5, scale=0.5),
+    ),
+    "xavier_uniform_": ({"gain": 2.0}, CONV, centered(2 * math.sqrt(6 / 1440))),
+    "xavier_normal_": ({}, LINEAR, stats.norm(0, math.sqrt(2 / 500))),
+    "kaiming_uniform_": (
+        {"a": math.sqrt(5)},
+        LINEAR,
+        centered(1 / math.sqrt(200)),
+    ),
+    "kaiming_normal_": ({}, CONV, stats.norm(0, math.sqrt(2 / 480))),
+    "kaiming_normal_-out": (
+        {"mode": "fan_out", "nonlinearity": "tanh"},
+        CONV,
+        stats.norm(0, 5 / 3 / math.sqrt(960)),
+    ),
+    "kaiming_uniform_-selu": (
+        {"nonlinearity": "selu"},
+        LINEAR,
+        centered(0.75 * math.sqrt(3 / 200)),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("case", CASES)
+def test_laws_are_pytorchs(case, dtype):
+    """False-alarm rate: 1e-6 for each case, with a fixed seed."""
+    options, shape, law = CASES[case]
+    torch.manual_seed(1)
+    tensor = torch.empty(shape, dtype=dtype)
+    assert getattr(nn_init, case.partition("-")[0])(tensor, **options) is tensor
+    assert p_value(tensor, law) > 1e-6
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda init, t: init.uniform_(t), lambda init, t: init.normal_(t),
+        lambda init, t: init.trunc_normal_(t), lambda init, t: init.xavier_uniform_(t),
+        lambda init, t: init.kaiming_normal_(t), lambda init, t: init.orthogonal_(t),
+        lambda init, t: init.sparse_(t, 0.5),
+    ],
+)  # fmt: skip
+def test_the_default_generator_is_drawn_from_as_a_given_one(call):
+    class Given:
+        def __getattr__(self, name):
+            generator = torch.Generator().manual_seed(5)
+            return lambda *args: getattr(nn_init, name)(*args, generator=generator)
+
+    torch.manual_seed(5)
+    first, second = (call(nn_init, torch.empty(20, 30)) for _ in range(2))
+    assert torch.equal(first, call(Given(), torch.empty(20, 30)))
+    assert not torch.equal(first, second)
+
+
+@pytest.mark.parametrize("groups", [1, 2, 3])
+@pytest.mark.parametrize("shape", [(6, 4, 3), (6, 1, 2, 5), (6, 7, 4, 3, 1)])
+def test_dirac_is_pytorchs(shape, groups):
+    expected = native.dirac_(torch.empty(shape), groups)
+    assert torch.equal(nn_init.dirac_(torch.empty(shape), groups), expected)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda init, t: init.constant_(t, 0.3), lambda init, t: init.ones_(t),
+        lambda init, t: init.zeros_(t), lambda init, t: init.eye_(t),
+        lambda init, t: init.uniform_(t, 2.0, 2.0), lambda init, t: init.normal_(t, 3.0, 0.0),
+        lambda init, t: init.xavier_normal_(t, 0.0), lambda init, t: init.orthogonal_(t, 0.0),
+        lambda init, t: init.sparse_(t, 1.0),
+    ],
+)  # fmt: skip
+def test_what_draws_nothing_is_pytorchs(call):
+    assert torch.equal(call(nn_init, torch.empty(4, 6)), call(native, torch.empty(4, 6)))
+
+
+def test_sparse_has_its_zeros_per_column():
+    drawn = nn_init.sparse_(torch.empty(10, 500), 0.25, std=0.5)
+    assert ((drawn == 0).sum(dim=0) == 3).all()
+    assert p_value(drawn[drawn != 0], stats.norm(0, 0.5)) > 1e-6
+
+
+@pytest.mark.parametrize("gain", [1, -2.0])
+def test_orthogonal_is_scaled(gain):
+    drawn = nn_init.orthogonal_(torch.empty(6, 4, 3, dtype=torch.float64), gain).reshape(6, 12)
+    assert torch.allclose(drawn @ drawn.T, gain**2 * torch.eye(6, dtype=torch.float64))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda t: nn_init.eye_(t[0]), "2 dimensions"),
+        (lambda t: nn_init.dirac_(t), "3, 4, or 5 dimensions"),
+        (lambda t: nn_init.dirac_(t[None], 2), "divisible by groups"),
+        (lambda t: nn_init.sparse_(t[0], 0.5), "2 dimensions"),
+        (lambda t: nn_init.orthogonal_(t[0]), "2 or more dimensions"),
+        (lambda t: nn_init.xavier_uniform_(t[0]), "2 or more dimensions"),
+        (lambda t: nn_init.xavier_normal_(t[0, 0]), "2 or more dimensions"),
+        (lambda t: nn_init.kaiming_normal_(t[0]), "2 or more dimensions"),
+        (lambda t: nn_init.kaiming_uniform_(t[0, 0]), "2 or more dimensions"),
+        (lambda t: nn_init.kaiming_normal_(t, mode="fan"), "`mode` must be one of"),
+        (lambda t: nn_init.kaiming_normal_(t, nonlinearity="gelu"), "Unsupported nonlinearity"),
+        (lambda t: nn_init.calculate_gain("leaky_relu", True), "not a valid number"),
+        (lambda t: nn_init.uniform_(t, 2, 1), "`low` must be below `high`"),
+        (lambda t: nn_init.normal_(t, 0, -1), "`std` must be positive"),
+        (lambda t: nn_init.trunc_normal_(t, a=1, b=-1), "`low` must be below"),
+        (lambda t: nn_init.sparse_(t, 1.5), "`sparsity` must be within"),
+    ],
+)
+def test_errors_are_value_errors_and_nothing_is_written(call, message):
+    tensor = torch.full((3, 4), 7.0)
+    with pytest.raises(ValueError, match=message):
+        call(tensor)
+    assert (tensor == 7.0).all()
+
+
+def test_integer_tensors_cannot_be_drawn():
+    with pytest.raises(DtypeError, match=r"got torch\.int64"):
+        nn_init.normal_(torch.zeros(3, dtype=torch.int64))
+
+
+@pytest.mark.parametrize("function", [nn_init.kaiming_normal_, nn_init.kaiming_uniform_])
+def test_zero_element_tensors_warn_as_in_pytorch(function):
+    with pytest.warns(UserWarning, match="Initializing zero-element tensors is a no-op") as found:
+        function(torch.empty(0, 1))
+    assert found[0].filename == __file__
+
+
+@pytest.mark.parametrize("name", [name for name in native.__all__ if f"{name}_" in native.__all__])
+def test_old_names_are_deprecated_as_in_pytorch(name):
+    arguments = {"constant": (1.0,), "sparse": (0.5,)}.get(name, ())
+    tensor = torch.empty(4, 4, 4) if name == "dirac" else torch.empty(4, 4)
+    with pytest.warns(FutureWarning, match="deprecated"):
+        getattr(nn_init, name)(tensor, *arguments)
+
+
+def test_meta_tensors_are_left():
+    meta = torch.empty(4, 4, device="meta")
+    for function in (nn_init.normal_, nn_init.trunc_normal_, nn_init.orthogonal_):
+        assert function(meta) is meta
+
+
+# What PyTorch gets wrong, shown, and what the drop-in does instead (docs/differences.md).
+
+
+def test_low_precision_stays_within_bounds():
+    torch.manual_seed(0)
+    tensor = torch.empty(100_000, dtype=torch.bfloat16)
+    assert native.uniform_(tensor, -0.05, 0.05).double().min() < -0.05
+    assert nn_init.uniform_(tensor, -0.05, 0.05).double().min() >= -0.05
+
+
+def test_a_normal_cut_far_from_its_mean():
+    """Beyond 9, a share of 1e-16 is left; PyTorch 2.13 accepts proposals from anywhere below b."""
+    torch.manual_seed(0)
+    tensor = torch.empty(50_000)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert native.trunc_normal_(tensor, a=3.0, b=1000.0).max() > 9
+    assert nn_init.trunc_normal_(tensor, a=3.0, b=1000.0).max() < 9
+    assert p_value(tensor, stats.truncnorm(3, 1000)) > 1e-6
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.complex64], ids=str)
+def test_orthogonal_in_dtypes_where_pytorch_raises(dtype):
+    with pytest.raises((RuntimeError, NotImplementedError)):
+        native.orthogonal_(torch.empty(8, 8, dtype=dtype))
+    drawn = nn_init.orthogonal_(torch.empty(8, 8, dtype=dtype)).to(torch.complex64)
+    assert torch.allclose(drawn.mH @ drawn, torch.eye(8, dtype=torch.complex64), atol=0.05)
+
+
+def test_sparse_draws_its_pattern_from_the_generator():
+    def pattern(init):
+        return (
+            init.sparse_(torch.empty(50, 50), 0.5, generator=torch.Generator().manual_seed(1)) == 0
+        )
+
+    assert not torch.equal(pattern(native), pattern(native))
+    assert torch.equal(pattern(nn_init), pattern(nn_init))
+
+
+def test_complex_variance_is_of_the_modulus():
+    shape = (200, 200)
+    right = (
+        nn_init.kaiming_uniform_(torch.empty(shape, dtype=torch.complex64)).abs().square().mean()
+    )
+    wrong = native.kaiming_uniform_(torch.empty(shape, dtype=torch.complex64)).abs().square().mean()
+    assert right.item() == pytest.approx(2 / 200, rel=0.02)
+    assert wrong.item() == pytest.approx(4 / 200, rel=0.02)
+
+
+def test_float8_where_pytorch_raises():
+    with pytest.raises(NotImplementedError):
+        native.normal_(torch.empty(8, dtype=torch.float8_e4m3fn))
+    drawn = nn_init.normal_(torch.empty(8, dtype=torch.float8_e4m3fn))
+    assert drawn.float().isfinite().all()

@@ -1,0 +1,363 @@
+"""One tensor: laws, dtypes, memory, devices, seeds, errors (spec: randomness, dtypes)."""
+
+import math
+import random
+
+import numpy as np
+import pytest
+import torch
+from fanwise_torch import TorchSource, init_, init_like
+from fanwise_torch._source import keyed_generator
+from scipy import stats
+
+from fanwise import (
+    Axes,
+    AxesError,
+    DtypeError,
+    FanError,
+    Fans,
+    SchemeError,
+    SourceError,
+    constant,
+    delta_orthogonal,
+    dirac,
+    glorot_normal,
+    glorot_uniform,
+    he_normal,
+    he_uniform,
+    identity,
+    lecun_uniform,
+    normal,
+    ones,
+    orthogonal,
+    sparse,
+    truncated_normal,
+    uniform,
+    variance_scaling,
+    zeros,
+)
+
+OUT_IN = Axes("out in")
+CONV = Axes("out in kernel kernel", groups=2)
+SHAPE = (300, 200)
+KAPPA = stats.truncnorm.std(-2, 2)
+
+
+def truncated(std, low=-2.0, high=2.0):
+    """Normal, cut at `low` and `high` of its own stds, with `std` afterwards."""
+    parent = std / stats.truncnorm.std(low, high)
+    return stats.truncnorm(low, high, scale=parent)
+
+
+def centered(bound):
+    return stats.uniform(-bound, 2 * bound)
+
+
+LAWS = {
+    "normal": (normal(std=0.02), stats.norm(0, 0.02)),
+    "normal-mean": (normal(mean=3.0, std=2.0), stats.norm(3, 2)),
+    "uniform": (uniform(low=-0.25, high=1.0), stats.uniform(-0.25, 1.25)),
+    "truncated": (truncated_normal(std=0.02), truncated(0.02)),
+    "truncated-wide": (truncated_normal(std=1.0, low=-8, high=8), stats.norm(0, 1)),
+    "truncated-skewed": (truncated_normal(std=0.1, low=-1, high=3), truncated(0.1, -1, 3)),
+    "truncated-tail": (
+        truncated_normal(parent_std=1.0, low=6.0, high=9.0, bounds="absolute"),
+        stats.truncnorm(6, 9),
+    ),
+    "glorot_uniform": (glorot_uniform(), centered(math.sqrt(6 / 500))),
+    "glorot_normal": (glorot_normal(), stats.norm(0, math.sqrt(2 / 500))),
+    "he_uniform": (he_uniform(), centered(math.sqrt(6 / 200))),
+    "he_normal-out": (he_normal(fan="out"), stats.norm(0, math.sqrt(2 / 300))),
+    "lecun_uniform": (lecun_uniform(), centered(math.sqrt(3 / 200))),
+    "variance_scaling": (
+        variance_scaling(gain=math.sqrt(3), fan="geometric"),
+        truncated(math.sqrt(3 / math.sqrt(200 * 300))),
+    ),
+}
+DTYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+STRUCTURED = {
+    "zeros": (zeros(), OUT_IN),
+    "ones": (ones(), OUT_IN),
+    "constant": (constant(value=0.1), OUT_IN),
+    "orthogonal": (orthogonal(gain=2.0), OUT_IN),
+    "identity": (identity(), OUT_IN),
+    "sparse": (sparse(sparsity=0.3, std=0.1), OUT_IN),
+    "dirac": (dirac(), Axes("out in kernel")),
+    "delta_orthogonal": (delta_orthogonal(), Axes("out in kernel")),
+}
+
+
+def p_value(tensor, law):
+    return stats.kstest(tensor.double().cpu().numpy().ravel(), law.cdf).pvalue
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
+@pytest.mark.parametrize("name", LAWS)
+def test_values_follow_the_law(name, dtype, device):
+    """False-alarm rate: 1e-6 for each case, with a fixed seed."""
+    scheme, law = LAWS[name]
+    tensor = torch.empty(SHAPE, dtype=dtype, device=device)
+    assert init_(tensor, scheme, OUT_IN, generator=7, path=name) is tensor
+    assert p_value(tensor, law) > 1e-6
+    low, high = law.support()
+    assert low <= tensor.min().item()
+    assert tensor.max().item() <= high
+
+
+@pytest.mark.global_generator
+def test_the_check_of_laws_sees_pytorchs_scaling_of_a_cut_normal():
+    """The reference's D1: a parent's std divided for a cut that the absolute bounds never make."""
+    native = torch.nn.init.trunc_normal_(torch.empty(SHAPE), std=0.02 / KAPPA)
+    assert p_value(native, truncated(0.02)) < 1e-6
+
+
+@pytest.mark.parametrize("name", LAWS)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+def test_low_precision_is_float32_rounded_once(name, dtype, device):
+    """spec: dtypes/1."""
+    scheme, law = LAWS[name]
+    wide = init_(torch.empty(SHAPE, device=device), scheme, OUT_IN, generator=1)
+    low = init_(torch.empty(SHAPE, device=device, dtype=dtype), scheme, OUT_IN, generator=1)
+    inside = (wide > law.ppf(0.01)) & (wide < law.ppf(0.99))  # bounds are rounded inward
+    assert torch.equal(low[inside], wide.to(dtype)[inside])
+    assert law.support()[0] <= low.min().item()
+    assert low.max().item() <= law.support()[1]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+def test_low_precision_is_unbiased(dtype, device):
+    """Mean within 4.5 standard errors of 4 million draws: PyTorch's bfloat16 is 15 off."""
+    n = 4_000_000
+    drawn = init_(torch.empty(n, dtype=dtype, device=device), uniform(bound=1.0), generator=3)
+    assert abs(drawn.double().mean().item()) < 4.5 / math.sqrt(3 * n)
+    assert drawn.unique().numel() > 3_000  # JAX: 128
+
+
+@pytest.mark.global_generator
+def test_the_check_of_bias_sees_pytorchs():
+    n = 4_000_000
+    torch.manual_seed(0)
+    native = torch.empty(n, dtype=torch.bfloat16).uniform_(-1, 1)
+    assert abs(native.double().mean().item()) > 4.5 / math.sqrt(3 * n)
+
+
+@pytest.mark.parametrize("dtype", [*DTYPES, torch.float8_e4m3fn, torch.float8_e5m2], ids=str)
+def test_a_uniform_law_never_returns_its_upper_end(dtype, device):
+    """spec: dtypes/3. In bfloat16, PyTorch returns 4.0 about once in 256."""
+    tensor = torch.empty(100_000, dtype=dtype, device=device)
+    drawn = init_(tensor, uniform(low=3.0, high=4.0), generator=0).double()
+    assert drawn.min() == 3.0 if dtype.itemsize < 4 else drawn.min() >= 3.0
+    assert drawn.max() < 4.0
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2], ids=str)
+def test_float8_is_drawn(dtype, device):
+    tensor = torch.empty(SHAPE, dtype=dtype, device=device)
+    drawn = init_(tensor, normal(std=0.5), generator=0).double()
+    assert drawn.isfinite().all()
+    assert drawn.std().item() == pytest.approx(0.5, rel=0.02)
+
+
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.complex128], ids=str)
+@pytest.mark.parametrize("name", ["normal", "uniform", "truncated"])
+def test_complex_variance_is_of_the_modulus_and_the_phase_is_uniform(name, dtype, device):
+    schemes = {
+        "normal": normal(std=0.5),
+        "uniform": uniform(bound=0.5 * math.sqrt(2)),
+        "truncated": truncated_normal(std=0.5),
+    }
+    drawn = init_(torch.empty(SHAPE, dtype=dtype, device=device), schemes[name], generator=2)
+    assert drawn.abs().square().mean().item() == pytest.approx(0.25, rel=0.02)
+    assert stats.kstest(drawn.angle().cpu().numpy().ravel(), centered(math.pi).cdf).pvalue > 1e-6
+
+
+@pytest.mark.parametrize("dtype", [*DTYPES, torch.complex64, torch.complex128], ids=str)
+@pytest.mark.parametrize("shape", [(40, 30), (30, 40)])
+def test_orthogonal_in_every_dtype(shape, dtype, device):
+    """PyTorch's raises in half precision and for complex tensors."""
+    drawn = init_(torch.empty(shape, dtype=dtype, device=device), orthogonal(), OUT_IN, generator=0)
+    wide = torch.complex128 if dtype.is_complex else torch.float64
+    matrix = drawn.to(wide) if shape[0] > shape[1] else drawn.to(wide).mH
+    error = (matrix.mH @ matrix - torch.eye(30, dtype=wide, device=device)).abs().max().item()
+    assert error < 8 * torch.finfo(dtype).eps
+
+
+@pytest.mark.parametrize("name", [*LAWS, *STRUCTURED])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.complex64], ids=str)
+def test_strides_make_no_difference(name, dtype, device):
+    """spec: randomness/1."""
+    scheme, axes = STRUCTURED.get(name, (LAWS[name][0], CONV) if name in LAWS else None)
+    if dtype.is_complex and scheme.name in ("uniform", "truncated_normal", "normal"):
+        scheme = normal(std=0.5)
+    shape = {2: (6, 6), 3: (6, 6, 3), 4: (6, 4, 5, 3)}[len(axes.roles)]
+    plain = init_(torch.empty(shape, dtype=dtype, device=device), scheme, axes, generator=4)
+    storage = torch.full([2 * n for n in shape], 9.0, dtype=dtype, device=device)
+    strided = storage[tuple(slice(None, None, 2) for _ in shape)]
+    turned = torch.empty(shape[::-1], dtype=dtype, device=device).permute(*range(len(shape))[::-1])
+    for tensor in (strided, turned):
+        assert torch.equal(init_(tensor, scheme, axes, generator=4), plain)
+    assert (storage == 9.0).sum() >= storage.numel() - plain.numel()
+    if len(shape) == 4:
+        last = torch.empty(shape, dtype=dtype, device=device).to(memory_format=torch.channels_last)
+        assert torch.equal(init_(last, scheme, axes, generator=4), plain)
+        assert last.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_long_tensor_is_drawn_in_pieces_that_fit_together(device):
+    """Pieces of a sequential stream: the same as the whole, in every dtype."""
+    n = (1 << 20) + 12345
+    wide = init_(torch.empty(n, device=device), normal(std=1.0), generator=6)
+    half = init_(torch.empty(n, dtype=torch.float16, device=device), normal(std=1.0), generator=6)
+    assert torch.equal(half, wide.half())
+    assert p_value(wide[-50_000:], stats.norm) > 1e-6
+
+
+def test_values_are_those_of_seed_and_path(device):
+    def drawn(**options):
+        return init_(torch.empty(50, device=device), normal(std=1.0), **options)
+
+    first = drawn(generator=1, path="a.weight")
+    assert torch.equal(first, drawn(generator=1, path=("a", "weight")))
+    for other in ({"generator": 2, "path": "a.weight"}, {"generator": 1, "path": "a.bias"},
+                  {"generator": 1 + 2**32, "path": "a.weight"}):  # fmt: skip
+        assert not torch.isin(first, drawn(**other)).any()
+
+
+def test_all_64_bits_of_a_key_matter(device):
+    """PyTorch's `manual_seed` keeps 32 of them on the CPU."""
+
+    def words(key):
+        generator = keyed_generator(key, torch.device(device))
+        return torch.empty(8, dtype=torch.int64, device=device).random_(generator=generator)
+
+    assert not torch.isin(words(5), words(5 + 2**32)).any()
+    if device == "cpu":  # and they seed the twister as Python's own are
+        assert torch.equal(words(5), words(5))
+        python = random.Random(5 + 2**32)
+        generator = keyed_generator(5 + 2**32, torch.device("cpu"))
+        ours = torch.empty(700, dtype=torch.int64).random_(0, 1 << 32, generator=generator)
+        twister = [python.getrandbits(32) for _ in range(1400)]
+        assert ours.tolist() == twister[1::2]
+
+
+@pytest.mark.global_generator
+def test_a_generator_is_advanced_and_the_default_one_is_not(device):
+    before = torch.get_rng_state()
+    one, other = (torch.Generator(device).manual_seed(3) for _ in range(2))
+    first, second = (
+        init_(torch.empty(50, device=device), normal(std=1.0), generator=one) for _ in range(2)
+    )
+    assert not torch.equal(first, second)
+    assert torch.equal(
+        first, init_(torch.empty(50, device=device), normal(std=1.0), generator=other)
+    )
+    torch.manual_seed(99)
+    again = init_(torch.empty(50, device=device), normal(std=1.0), generator=3)
+    torch.set_rng_state(before)
+    assert torch.equal(again, init_(torch.empty(50, device=device), normal(std=1.0), generator=3))
+
+
+def test_blocks_are_separate_parameters(device):
+    """spec: randomness/3."""
+    fused = init_(
+        torch.empty(30, 10, device=device),
+        orthogonal(),
+        Axes("out in", blocks={"out": 3}),
+        generator=1,
+        path="w",
+    )
+    for i, block in enumerate(fused.split(10)):
+        alone = torch.empty(10, 10, device=device)
+        assert torch.equal(block, init_(alone, orthogonal(), OUT_IN, generator=1, path=f"w.{i}"))
+
+
+def test_no_gradient_is_recorded_and_leaves_stay_leaves():
+    leaf = torch.empty(4, 3, requires_grad=True)
+    init_(leaf, he_normal(), OUT_IN, generator=0)
+    assert leaf.is_leaf
+    assert leaf.requires_grad
+    assert leaf.grad_fn is None
+    with torch.inference_mode():
+        assert init_(torch.empty(4, 3), he_normal(), OUT_IN, generator=0).is_inference()
+
+
+def test_a_bias_takes_the_fans_of_its_weight():
+    bias = init_(torch.empty(5000), lecun_uniform(gain=3**-0.5), generator=0, fans=Fans(16, 5000))
+    assert p_value(bias, centered(0.25)) > 1e-6
+
+
+def test_meta_tensors_are_checked_and_left():
+    meta = torch.empty(4, 3, device="meta")
+    assert init_(meta, he_normal(), OUT_IN, generator=0) is meta
+    with pytest.raises(AxesError, match="`axes` must be given"):
+        init_(meta, he_normal(), generator=0)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (), (1,), (0,)])
+def test_shapes_of_no_or_one_element(shape):
+    assert init_(torch.empty(shape), normal(std=1.0), generator=0).isfinite().all()
+
+
+def test_init_like_has_the_layout_and_the_options_asked_for():
+    like = torch.empty(2, 3, 4, 5).to(memory_format=torch.channels_last)
+    new = init_like(like, normal(std=1.0), generator=0, dtype=torch.float64, requires_grad=True)
+    assert new.is_contiguous(memory_format=torch.channels_last)
+    assert new.dtype == torch.float64
+    assert new.requires_grad
+    assert init_like(like, zeros(), device="meta").is_meta
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda t: init_(t, he_normal(), generator=0), AxesError, "`axes` must be given"),
+        (lambda t: init_(t, he_normal(), Axes("out"), generator=0), AxesError, "one role for each axis"),
+        (lambda t: init_(t, normal(std=1.0)), SourceError, "`generator` must be given to draw normal"),
+        (lambda t: init_(t, normal(std=1.0), generator=True), SourceError, "or a seed, got True"),
+        (lambda t: init_(t, normal(std=1.0), generator=-1), SourceError, "got -1"),
+        (lambda t: init_(t, normal(std=1.0), generator=2**64), SourceError, "below 2"),
+        (lambda t: init_(t, normal(std=1.0), generator=torch.Generator(), path="w"), SourceError,
+         "`path` must come with a seed"),
+        (lambda t: init_(t, zeros(), path="w"), SourceError, "`path` must come with a seed"),
+        (lambda t: init_(t, normal(std=1.0), generator=0, path="a..b"), SourceError, "`path`"),
+        (lambda t: init_(t, normal(std=math.nan), generator=0), SchemeError, "got nan"),
+        (lambda t: init_(t, he_normal(gain=-1.0), OUT_IN, generator=0), SchemeError, "got -1.0"),
+        (lambda t: init_(t[:0], he_normal(fan="out"), OUT_IN, generator=0), FanError, "fan"),
+        (lambda t: init_(t, "he_normal", generator=0), SchemeError, "scheme"),
+        (lambda t: init_(t.long(), normal(std=1.0), generator=0), DtypeError, "torch.int64"),
+        (lambda t: init_(t.half(), normal(std=1e5), generator=0), DtypeError, "float16"),
+        (lambda t: init_([1.0], zeros()), SourceError, "`tensor` must be a torch.Tensor, got list"),
+        (lambda t: init_(t[:, :1].expand(4, 3), normal(std=1.0), generator=0), SourceError,
+         "a place for each element, got strides"),
+        (lambda t: init_(t.to_sparse(), zeros()), SourceError, "`tensor` must be strided"),
+        (lambda t: init_(torch.nn.UninitializedParameter(), zeros()), SourceError, "lazy"),
+    ],
+)  # fmt: skip
+def test_errors_come_before_anything_is_written(call, error, message):
+    tensor = torch.full((4, 3), 7.0)
+    with pytest.raises(error, match=message):
+        call(tensor)
+    assert (tensor == 7.0).all()
+
+
+def test_a_generator_of_another_device_is_an_error():
+    with pytest.raises(SourceError, match="must be on the tensor's device meta, got one on cpu"):
+        TorchSource(torch.Generator(), device="meta")
+
+
+@pytest.mark.gpu
+def test_a_device_is_never_left(device):
+    """No copy to or from the host while a tensor is drawn."""
+    tensors = [torch.empty(SHAPE, device=device) for _ in LAWS]
+    torch.cuda.synchronize() if device == "cuda" else None
+    with torch.profiler.profile() as profile:
+        for tensor, (scheme, _) in zip(tensors, LAWS.values(), strict=True):
+            init_(tensor, scheme, OUT_IN, generator=0)
+    names = {event.key for event in profile.key_averages()}
+    assert not {name for name in names if "DtoH" in name or "HtoD" in name}
+
+
+def test_numpy_sees_what_was_drawn():
+    array = np.zeros((3, 4), np.float32)
+    init_(torch.from_numpy(array), ones())
+    assert array.sum() == 12

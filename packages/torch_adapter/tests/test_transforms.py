@@ -1,0 +1,98 @@
+"""Transforms: compilation of every scheme, parametrizations."""
+
+import pytest
+import torch
+from fanwise_torch import init_, nn_init
+from torch import nn
+
+from fanwise import (
+    Axes,
+    Fans,
+    constant,
+    delta_orthogonal,
+    dirac,
+    glorot_normal,
+    glorot_uniform,
+    he_normal,
+    he_uniform,
+    identity,
+    lecun_normal,
+    lecun_uniform,
+    normal,
+    ones,
+    orthogonal,
+    sparse,
+    truncated_normal,
+    uniform,
+    variance_scaling,
+    zeros,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # from inside torch.compile
+
+AXES = Axes("out in kernel", groups=2)
+SCHEMES = [
+    zeros(), ones(), constant(value=0.5), normal(std=0.1), uniform(bound=0.1),
+    truncated_normal(std=0.1), variance_scaling(fan="avg"), glorot_normal(), glorot_uniform(),
+    he_normal(), he_uniform(), lecun_normal(), lecun_uniform(), orthogonal(), delta_orthogonal(),
+    dirac(), sparse(sparsity=0.5, std=0.1), identity(),
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _fresh_compiler():
+    torch._dynamo.reset()
+
+
+@pytest.mark.parametrize("scheme", SCHEMES, ids=str)
+def test_compiled_is_eager(scheme):
+    axes, shape = (Axes("out in"), (6, 4)) if scheme.name == "identity" else (AXES, (8, 3, 3))
+
+    @torch.compile(fullgraph=True)
+    def compiled(tensor):
+        return init_(tensor, scheme, axes, generator=2**64 - 1, path="w") * 2
+
+    eager = init_(torch.empty(shape), scheme, axes, generator=2**64 - 1, path="w")
+    tensor = torch.empty(shape)
+    assert torch.equal(compiled(tensor), eager * 2)
+    assert torch.equal(tensor, eager)
+
+
+def test_compiled_with_fans():
+    scheme, fans = he_normal(), Fans(8, 2)
+
+    @torch.compile(fullgraph=True)
+    def compiled(tensor):
+        return init_(tensor, scheme, generator=0, fans=fans)
+
+    eager = init_(torch.empty(50), scheme, generator=0, fans=fans)
+    assert torch.equal(compiled(torch.empty(50)), eager)
+
+
+@pytest.mark.global_generator
+def test_compiled_drop_in_draws_anew_each_time():
+    functions = [
+        nn_init.trunc_normal_, nn_init.normal_, nn_init.uniform_, nn_init.kaiming_uniform_,
+        nn_init.xavier_normal_, nn_init.orthogonal_,
+        lambda tensor: nn_init.sparse_(tensor, 0.5),
+    ]  # fmt: skip
+    for function in functions:
+        compiled = torch.compile(function, fullgraph=True)
+        torch.manual_seed(0)
+        first, second = compiled(torch.empty(6, 5)), compiled(torch.empty(6, 5))
+        torch.manual_seed(0)
+        assert torch.equal(first, function(torch.empty(6, 5)))
+        assert not torch.equal(first, second)
+
+
+def test_compiled_drop_ins_without_randomness():
+    compiled = torch.compile(lambda tensor: nn_init.dirac_(tensor, 2), fullgraph=True)
+    assert torch.equal(compiled(torch.empty(4, 3, 3)), nn_init.dirac_(torch.empty(4, 3, 3), 2))
+
+
+@pytest.mark.global_generator
+def test_a_module_initialized_then_compiled_is_the_same_model():
+    layer = nn.Linear(4, 4)
+    init_(layer.weight, he_normal(), Axes("out in"), generator=0)
+    x = torch.ones(2, 4)
+    assert torch.allclose(torch.compile(layer, fullgraph=True)(x), layer(x))
