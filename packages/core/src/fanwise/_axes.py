@@ -157,6 +157,45 @@ class Axes:
             raise AxesError(f"`blocks` must be an object, got {options['blocks']!r}")
         return cls(data["roles"], **options)
 
+    @classmethod
+    def from_einsum(cls, equation: str) -> Axes:
+        """The axes of the kernel of an einsum: its second operand.
+
+        An index of the kernel that the input has and the result has not is summed over, `in`; one
+        that the result alone has is `out`; and one that all three have is `stack`.
+
+        Parameters
+        ----------
+        equation : str
+            As ``jnp.einsum`` takes it, with two operands and a result.
+
+        Raises
+        ------
+        AxesError
+            If the equation is of another form.
+
+        Examples
+        --------
+        >>> Axes.from_einsum("...d,dhk->...hk")  # query projections
+        Axes('in out out')
+        """
+        text = equation.replace(" ", "").replace("...", "") if isinstance(equation, str) else ""
+        operands, arrow, result = text.partition("->")
+        inputs, comma, kernel = operands.partition(",")
+        if not (arrow and comma) or not (inputs + kernel + result).isalpha():
+            raise AxesError(
+                f"`equation` must be of two operands and a result, such as 'ab,bc->ac', "
+                f"got {equation!r}"
+            )
+        roles = {(True, False): "in", (False, True): "out", (True, True): "stack"}
+        found = [roles.get((index in inputs, index in result)) for index in kernel]
+        if None in found:
+            raise AxesError(
+                f"`equation` must have each index of the kernel in the input or the result, "
+                f"got {equation!r}"
+            )
+        return cls(role for role in found if role is not None)
+
     def _options(self) -> dict[str, Any]:
         options: dict[str, Any] = {}
         if self.groups != 1:

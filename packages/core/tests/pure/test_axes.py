@@ -145,6 +145,34 @@ def test_errors_name_the_argument_the_rule_and_the_value(make, message):
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize(
+    ("equation", "roles"),
+    [
+        ("ab,bc->ac", "in out"),
+        ("...d, hdk -> ...hk", "out in out"),
+        ("bthk,hkd->btd", "in in out"),
+        ("ebd,edf->ebf", "stack in out"),  # experts
+    ],
+)
+def test_an_einsum_says_what_the_axes_of_its_kernel_are(equation, roles):
+    assert Axes.from_einsum(equation) == Axes(roles)
+
+
+@pytest.mark.parametrize(
+    ("equation", "message"),
+    [
+        ("ab,bc", "two operands and a result"),
+        ("ab->a", "two operands and a result"),
+        ("ab,bc,cd->ad", "two operands and a result"),
+        (None, "got None"),
+        ("ab,bcd->ac", "each index of the kernel"),
+    ],
+)
+def test_other_equations_are_errors(equation, message):
+    with pytest.raises(AxesError, match=message):
+        Axes.from_einsum(equation)
+
+
 def test_named_kernels_are_axes_and_all_listed():
     named = {name: value for name, value in vars(kernels).items() if isinstance(value, Axes)}
     assert sorted(named) == list(kernels.__all__)

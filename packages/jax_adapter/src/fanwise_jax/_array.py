@@ -1,0 +1,147 @@
+"""One array: an initializer as JAX and Flax call them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+from jax.sharding import NamedSharding, PartitionSpec
+
+from ._core import Axes, Fans, Plan, Scheme, SourceError, draw, field_of, resolve
+from ._source import JaxSource, check_key, dtype_name
+
+Shape = tuple[int, ...]
+Sharding = NamedSharding | PartitionSpec | None
+
+_CONSTANT = ("constant", "dirac", "identity")  # families of schemes without randomness
+
+
+@dataclass(frozen=True, slots=True)
+class SchemeInitializer:
+    """An initializer of JAX's protocol that draws a scheme; made by `initializer`.
+
+    It is data: equal if made from equal parts, hashable, and so a static argument of `jit` and an
+    attribute of a Flax module.
+    """
+
+    scheme: Scheme
+    axes: Axes | None = None
+    fans: Fans | Callable[[Shape], Fans] | None = None
+    dtype: Any = None
+
+    def __call__(
+        self,
+        key: jax.Array,
+        shape: Sequence[int],
+        dtype: Any = None,
+        out_sharding: Sharding = None,
+    ) -> jax.Array:
+        """Draw an array.
+
+        Parameters
+        ----------
+        key : jax.Array
+            One key, typed or legacy. Equal keys give equal arrays.
+        shape : sequence of int
+            The array's shape.
+        dtype : dtype, optional
+            Any floating-point or complex dtype; the initializer's by default, and else JAX's.
+        out_sharding : jax.sharding.NamedSharding or jax.sharding.PartitionSpec, optional
+            How the array is laid out; its values do not depend on that.
+
+        Returns
+        -------
+        jax.Array
+            The array.
+        """
+        fans = self.fans(tuple(shape)) if callable(self.fans) else self.fans
+        chosen = self.dtype if dtype is None else dtype
+        name = dtype_name(float if chosen is None else chosen)
+        if self.scheme.name not in _CONSTANT:
+            check_key(key)
+        plan = resolve_cached(self.scheme, tuple(shape), self.axes, fans, field_of(name))
+        return draw_sharded(plan, key, (), name, out_sharding)
+
+
+def initializer(
+    scheme: Scheme,
+    /,
+    axes: Axes | None = None,
+    *,
+    fans: Fans | None = None,
+    dtype: Any = None,
+) -> SchemeInitializer:
+    """Make an initializer of JAX's protocol, for a scheme and the roles of a kernel's axes.
+
+    Parameters
+    ----------
+    scheme : Scheme
+        The rule.
+    axes : Axes, optional
+        The role of each axis; may be left out if the scheme asks for none.
+    fans : Fans, optional
+        Fans to take instead of those that `axes` defines.
+    dtype : dtype, optional
+        The dtype of calls that give none; JAX's default one by default.
+
+    Returns
+    -------
+    SchemeInitializer
+        A function of a key, a shape, a dtype and a sharding, as `jax.nn.initializers.Initializer`.
+
+    Raises
+    ------
+    AxesError, DtypeError, FanError, LawError, SchemeError, SourceError
+        When it is called, before anything is drawn.
+
+    Notes
+    -----
+    Values are drawn in float32 or wider and rounded once; JAX draws in the array's dtype, of
+    which bfloat16 has 128 values. Orthogonal schemes take every dtype and sharding.
+
+    Examples
+    --------
+    >>> init = initializer(he_normal(), Axes("kernel kernel in out", groups=4))
+    >>> kernel = init(jax.random.key(0), (3, 3, 16, 128), jnp.bfloat16)
+    >>> round(float(kernel.std()), 2)  # sqrt(2 / 144)
+    0.12
+    """
+    return SchemeInitializer(scheme, axes, fans, dtype)
+
+
+@functools.lru_cache(maxsize=4096)
+def resolve_cached(
+    scheme: Scheme, shape: Shape, axes: Axes | None, fans: Fans | None, field: Any
+) -> Plan:
+    """`resolve`, once for equal arguments."""
+    return resolve(scheme, shape, axes, fans=fans, field=field)
+
+
+def draw_sharded(
+    plan: Plan, key: jax.Array, path: Sequence[str], dtype: str, sharding: Sharding
+) -> jax.Array:
+    """Draw a plan, each device its own shard where that is possible."""
+
+    def drawn(key: jax.Array) -> jax.Array:
+        array: jax.Array = draw(plan, JaxSource(key, path), dtype=dtype)
+        return array
+
+    if sharding is None:
+        return drawn(key)
+    mesh = (
+        sharding.mesh if isinstance(sharding, NamedSharding) else jax.sharding.get_abstract_mesh()
+    )
+    if mesh.empty:
+        raise SourceError(
+            f"`out_sharding` must name a mesh, or be used within jax.set_mesh, got {sharding}"
+        )
+    placed: jax.Array
+    if isinstance(key, jax.core.Tracer) and mesh.explicit_axes:
+        axes = mesh.explicit_axes
+        placed = jax.sharding.auto_axes(drawn, axes=axes, out_sharding=sharding)(key)
+        return placed
+    placed = jax.jit(drawn, out_shardings=sharding)(key)
+    return placed

@@ -1,0 +1,141 @@
+"""The layers of Haiku."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import haiku as hk
+import jax
+from haiku._src.conv import ConvND, ConvNDTranspose  # the bases of Conv1D and the others
+from haiku._src.depthwise_conv import DepthwiseConvND
+from haiku._src.recurrent import ConvNDLSTM
+
+from ._core import Axes, Declaration
+from ._layers import (
+    Declarations,
+    bias,
+    bias_of_norm,
+    declare,
+    look_up,
+    repeat,
+    scale_of_norm,
+)
+from ._tree import walk
+
+
+@declare.register
+def _(layer: hk.Linear) -> Declarations:
+    return {"w": Declaration(Axes("in out")), "b": bias("w")}
+
+
+@declare.register
+def _(layer: ConvND) -> Declarations:
+    axes = Axes(
+        f"{repeat('kernel', layer.num_spatial_dims)} in out",
+        groups=layer.feature_group_count,
+        stride=layer.stride,
+    )
+    return {"w": Declaration(axes), "b": _channel_bias}
+
+
+@declare.register
+def _(layer: ConvNDTranspose) -> Declarations:
+    axes = Axes(
+        f"{repeat('kernel', layer.num_spatial_dims)} out in",
+        stride=layer.stride,
+        transposed=True,
+    )
+    return {"w": Declaration(axes), "b": _channel_bias}
+
+
+@declare.register
+def _(layer: DepthwiseConvND) -> Declarations:
+    def depthwise(shape: tuple[int, ...]) -> Declaration:
+        roles = f"{repeat('kernel', layer.num_spatial_dims)} in out"
+        groups = shape[-1] // layer.channel_multiplier
+        return Declaration(Axes(roles, groups=groups, stride=layer.stride))
+
+    return {"w": depthwise, "b": _channel_bias}
+
+
+@declare.register
+def _(layer: hk.Embed) -> Declarations:
+    return {"embeddings": Declaration(Axes("in out", one_hot=True), "embedding")}
+
+
+@declare.register
+def _(layer: hk.LSTM) -> Declarations:
+    gates = {"out": 4}
+    return {
+        "linear.w": Declaration(Axes("in out", blocks=gates)),  # input and state, concatenated
+        "linear.b": bias("linear.w", Axes("out", blocks=gates)),
+    }
+
+
+@declare.register
+def _(layer: ConvNDLSTM) -> Declarations:
+    kernel = Axes(f"{repeat('kernel', layer.num_spatial_dims)} in out", blocks={"out": 4})
+    declared: dict[str, Declaration] = {}
+    for part in ("input_to_hidden", "hidden_to_hidden"):
+        declared[f"{part}.w"] = Declaration(kernel)
+        declared[f"{part}.b"] = bias(f"{part}.w", Axes("out", blocks={"out": 4}))
+    return declared
+
+
+@declare.register
+def _(layer: hk.GRU) -> Declarations:
+    gates = Axes("in out", blocks={"out": 3})
+    return {
+        "w_i": Declaration(gates),
+        "w_h": Declaration(gates),
+        "b": bias("w_i", Axes("out", blocks={"out": 3})),
+    }
+
+
+@declare.register(hk.LayerNorm)
+@declare.register(hk.RMSNorm)
+@declare.register(hk.GroupNorm)
+@declare.register(hk.BatchNorm)
+@declare.register(hk.InstanceNorm)
+def _(layer: Any) -> Declarations:
+    return {"scale": scale_of_norm, "offset": bias_of_norm}
+
+
+@declare.register
+def _(layer: hk.Bias) -> Declarations:
+    return {"b": bias_of_norm}
+
+
+def trace(
+    model: hk.Transformed | hk.TransformedWithState, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> dict[str, Declaration]:
+    """What the modules that a transformed function calls declare of its parameters, by path."""
+    modules: dict[str, hk.Module] = {}
+
+    def record(
+        call: Any, args: tuple[Any, ...], kwargs: dict[str, Any], context: hk.MethodContext
+    ) -> Any:
+        result = call(*args, **kwargs)  # its constructor is called so, too
+        modules[context.module.module_name] = context.module
+        return result
+
+    with hk.intercept_methods(record):
+        found = jax.eval_shape(partial(model.init, **kwargs), jax.random.key(0), *args)
+    params = found[0] if isinstance(model, hk.TransformedWithState) else found
+    declared = {}
+    for leaf in walk(params):
+        module_name, name = leaf.segments
+        steps = module_name.split("/")
+        around = [
+            (".".join((*steps[depth:], name)), modules["/".join(steps[:depth])])
+            for depth in range(1, len(steps) + 1)
+            if "/".join(steps[:depth]) in modules
+        ]
+        declared[leaf.path] = look_up(name, leaf.value.shape, around)
+    return declared
+
+
+def _channel_bias(shape: tuple[int, ...]) -> Declaration:
+    sizes = [i for i, n in enumerate(shape) if n > 1] or [0]
+    return bias("w", Axes("out" if i == sizes[0] else "stack" for i in range(len(shape))))

@@ -1,0 +1,287 @@
+"""A whole model, as a pytree: planned from shapes and layer types, then every array drawn once."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Container, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import NamedSharding
+
+from ._array import draw_sharded
+from ._core import (
+    DTYPES,
+    Declaration,
+    Ledger,
+    Parameter,
+    Recipe,
+    RecipeError,
+    plan_model,
+)
+from ._layers import look_up
+from ._source import check_key, dtype_name
+
+Tree = TypeVar("Tree")
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A leaf of a pytree, where it is, and the nodes around it with its path in each."""
+
+    segments: tuple[str, ...]
+    value: Any
+    layers: list[tuple[str, Any]]
+
+    @property
+    def path(self) -> str:
+        """Its name in the model."""
+        return ".".join(self.segments)
+
+    @property
+    def variable(self) -> Any:
+        """The Flax nnx variable that it is the value of, which layers may share."""
+        return next((layer for _, layer in self.layers if _is_a(layer, "flax", "Variable")), None)
+
+
+def init_params(
+    recipe: Recipe | Ledger,
+    tree: Tree,
+    key: jax.Array,
+    /,
+    *,
+    declarations: Mapping[str, Declaration] | None = None,
+    loaded: Container[str] = (),
+) -> tuple[Tree, Ledger]:
+    """Initialize the parameters of a model.
+
+    The values of a parameter are a function of `key` and of its path in the tree.
+
+    Parameters
+    ----------
+    recipe : Recipe or Ledger
+        The rules; or what `plan_params` made of them.
+    tree : pytree
+        Arrays, or their shapes and dtypes as `jax.eval_shape` gives them: the variables of Flax
+        linen, the parameters of Haiku, or a module of Flax nnx or Equinox. A sharding that a
+        leaf has, its array gets.
+    key : jax.Array
+        One key, typed or legacy.
+    declarations : mapping of str to Declaration, optional
+        What parameters are, by path, for trees without layers in them: `trace_declarations` has
+        it for Flax linen and Haiku. By default, the types of the layers in `tree` say it.
+    loaded : container of str, default ()
+        Paths of arrays that are loaded from a checkpoint and must be left alone.
+
+    Returns
+    -------
+    tree : pytree
+        As `tree`, with new arrays. Leaves that are no arrays, and those that the ledger leaves
+        as they are, are the same.
+    ledger : Ledger
+        What happened to each array. A variable that layers of Flax nnx share is drawn once.
+
+    Raises
+    ------
+    RecipeError
+        If rules and parameters do not fit each other, all faults in one error; or a ledger is
+        another model's.
+    AxesError, DtypeError, FanError, LawError, SchemeError, SourceError
+        With the parameter's path in the notes. Nothing is drawn before all checks.
+
+    Examples
+    --------
+    >>> model = eqx.nn.MLP(4, 2, 8, depth=1, key=jax.random.key(0))
+    >>> recipe = Recipe((Rule(scheme=zeros(), kind="bias"), Rule(scheme=he_normal())))
+    >>> model, ledger = init_params(recipe, model, jax.random.key(1))
+    >>> print(ledger)
+    path             shape   axes    fans    law       std
+    layers.0.weight  (8, 4)  out in  (4, 8)  normal    0.707107
+    layers.0.bias    (8)     out     (4, 8)  constant  = 0
+    layers.1.weight  (2, 8)  out in  (8, 2)  normal    0.5
+    layers.1.bias    (2)     out     (8, 2)  constant  = 0
+    """
+    check_key(key)
+    leaves, rebuild = _open(tree)
+    ledger = _plan(recipe, leaves, declarations, loaded)
+    arrays = {leaf.path: leaf for leaf in leaves if _is_array(leaf.value)}
+    values: dict[str, Any] = {}
+    for entry in ledger.entries:
+        leaf = arrays[entry.path]
+        if entry.plan is not None:
+            sharding = getattr(leaf.value, "sharding", None)
+            values[entry.path] = draw_sharded(
+                entry.plan,
+                key,
+                entry.stream,
+                dtype_name(leaf.value.dtype),
+                sharding if isinstance(sharding, NamedSharding) else None,
+            )
+        elif entry.parameter.tied_to in values:
+            values[entry.path] = values[entry.parameter.tied_to]
+    return rebuild([values.get(leaf.path, leaf.value) for leaf in leaves]), ledger
+
+
+def plan_params(
+    recipe: Recipe,
+    tree: Any,
+    /,
+    *,
+    declarations: Mapping[str, Declaration] | None = None,
+    loaded: Container[str] = (),
+) -> Ledger:
+    """Decide what `init_params` would do, from shapes alone.
+
+    Parameters
+    ----------
+    recipe, tree, declarations, loaded
+        As in `init_params`.
+
+    Returns
+    -------
+    Ledger
+        What would happen to each array.
+
+    Raises
+    ------
+    RecipeError, AxesError, DtypeError, FanError, LawError, SchemeError, SourceError
+        As `init_params`.
+
+    Examples
+    --------
+    >>> tree = {"kernel": jax.ShapeDtypeStruct((4, 8), jnp.bfloat16)}
+    >>> recipe = Recipe((Rule(scheme=glorot_normal(), axes=Axes("in out")),))
+    >>> print(plan_params(recipe, tree))
+    path    shape   axes    fans    law     std
+    kernel  (4, 8)  in out  (4, 8)  normal  0.408248
+    """
+    leaves, _ = _open(tree)
+    return _plan(recipe, leaves, declarations, loaded)
+
+
+def _plan(
+    recipe: Recipe | Ledger,
+    leaves: list[Leaf],
+    declarations: Mapping[str, Declaration] | None,
+    loaded: Container[str],
+) -> Ledger:
+    arrays = [leaf for leaf in leaves if _is_array(leaf.value)]
+    if not arrays:
+        raise RecipeError(
+            "`tree` must have arrays or their shapes in it, as jax.eval_shape gives, got none"
+        )
+    shared: dict[int, str] = {}
+    parameters = []
+    for leaf in arrays:
+        with _noting(leaf.path):
+            parameter = _parameter(leaf, declarations or {})
+        if leaf.path in loaded:
+            parameter = replace(parameter, left_as="loaded")
+        variable = leaf.variable
+        first = leaf.path if variable is None else shared.setdefault(id(variable), leaf.path)
+        if first != leaf.path:
+            parameter = replace(parameter, tied_to=first, left_as=None)
+        parameters.append(parameter)
+    unknown = sorted(set(declarations or ()) - {leaf.path for leaf in arrays})
+    if unknown:
+        raise RecipeError(f"`declarations` must be of arrays of the tree, got {unknown}")
+    if isinstance(recipe, Ledger):
+        ledger = recipe
+        if [entry.parameter for entry in ledger.entries] != parameters:
+            raise RecipeError("`recipe` must be a ledger of this model, got another's")
+    else:
+        ledger = plan_model(recipe, parameters)
+    ledger.check_draws(
+        {
+            leaf.path: dtype_name(leaf.value.dtype)
+            for leaf, entry in zip(arrays, ledger.entries, strict=True)
+            if entry.plan is not None
+        }
+    )
+    return ledger
+
+
+def _parameter(leaf: Leaf, declarations: Mapping[str, Declaration]) -> Parameter:
+    *around, name = leaf.segments or ("",)
+    shape, dtype = tuple(leaf.value.shape), leaf.value.dtype
+    declared = declarations.get(leaf.path) or look_up(name, shape, leaf.layers)
+    fans_of = declared.fans_of and ".".join((*around, declared.fans_of))
+    is_state = leaf.variable is not None and not _is_a(leaf.variable, "flax", "Param")
+    drawable = not jnp.issubdtype(dtype, jax.dtypes.extended) and dtype.name in DTYPES
+    return Parameter(
+        leaf.path,
+        shape,
+        declared.axes,
+        declared.kind if drawable and not is_state else "buffer",
+        fans_of,
+        left_as=None if drawable else "skipped",
+        field="complex" if jnp.issubdtype(dtype, jnp.complexfloating) else "real",
+    )
+
+
+def _is_array(value: Any) -> bool:
+    return hasattr(value, "shape") and hasattr(value, "dtype")
+
+
+def _open(tree: Any) -> tuple[list[Leaf], Callable[[list[Any]], Any]]:
+    """The leaves of a tree, and how to make one of new leaves."""
+    leaves = list(walk(tree))
+    if not (_is_a(tree, "flax", "Module") and _is_a(tree, "flax", "Pytree")):
+        structure = jax.tree_util.tree_structure(tree)
+        return leaves, lambda values: jax.tree_util.tree_unflatten(structure, values)
+
+    from flax import nnx  # a module of it is here, so it is too
+
+    definition, state = nnx.split(tree)  # what layers share is there once, and stays shared
+
+    def rebuild(values: list[Any]) -> Any:
+        by_path = {leaf.path: value for leaf, value in zip(leaves, values, strict=True)}
+        new = [by_path[leaf.path] for leaf in walk(state)]
+        structure = jax.tree_util.tree_structure(state)
+        return nnx.merge(definition, jax.tree_util.tree_unflatten(structure, new))
+
+    return leaves, rebuild
+
+
+def walk(
+    node: Any, segments: tuple[str, ...] = (), around: tuple[tuple[int, Any], ...] = ()
+) -> Iterator[Leaf]:
+    """The leaves below a node, in their order."""
+    children = jax.tree_util.tree_flatten_with_path(node, is_leaf=lambda n: n is not node)[0]
+    if len(children) == 1 and not children[0][0]:
+        layers = [(".".join(segments[depth:]), layer) for depth, layer in around]
+        yield Leaf(segments, node, layers)
+        return
+    # Flax keeps an array in a box of one place, which is no step of the path.
+    boxed = _is_a(node, "flax", "Variable") or _is_a(node, "flax", "AxisMetadata")
+    around = (*around, (len(segments), node))
+    for (step,), child in children:
+        yield from walk(child, segments if boxed else (*segments, _segment(step)), around)
+
+
+def _segment(step: Any) -> str:
+    """A step of a path as text, whichever kind of node it is within."""
+    for attribute in ("key", "idx", "name"):
+        if hasattr(step, attribute):
+            return str(getattr(step, attribute))
+    return str(step)
+
+
+def _is_a(node: Any, library: str, name: str) -> bool:
+    """Whether a node is of a class of a library, which need not be installed."""
+    return any(
+        base.__name__ == name and base.__module__.partition(".")[0] == library
+        for base in type(node).__mro__
+    )
+
+
+@contextlib.contextmanager
+def _noting(path: str) -> Iterator[None]:
+    """Note a parameter's path on errors."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        error.add_note(f"parameter: {path}")
+        raise

@@ -1,0 +1,359 @@
+"""A whole model: axes from layer types in Equinox, Flax and Haiku, the ledger, ties, errors."""
+
+import math
+
+import equinox as eqx
+import flax.linen as nn
+import haiku as hk
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from fanwise_jax import declare, init_params, plan_params, trace_declarations
+from flax import nnx
+from jax.sharding import AxisType, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from fanwise import (
+    Axes,
+    Declaration,
+    DtypeError,
+    FanError,
+    Recipe,
+    RecipeError,
+    Rule,
+    SourceError,
+    he_normal,
+    lecun_uniform,
+    normal,
+    ones,
+    orthogonal,
+    zeros,
+)
+
+KEY = jax.random.key(5)
+EVERY = Recipe(
+    (
+        Rule(scheme=zeros(), kind="bias"),
+        Rule(scheme=ones(), kind="norm"),
+        Rule(scheme=normal(std=0.02), kind="embedding"),
+        Rule(scheme=ones(), kind="slope"),
+        Rule(scheme=he_normal()),
+    )
+)
+HE = Recipe((Rule(scheme=zeros(), kind="bias"), Rule(scheme=he_normal())))
+
+
+def plan(tree, declarations=None, recipe=EVERY):
+    """The plan under the rules of `recipe` that the tree needs."""
+    left = Recipe((Rule(left_as="skipped"),))
+    kinds = {e.parameter.kind for e in plan_params(left, tree, declarations=declarations).entries}
+    rules = tuple(rule for rule in recipe.rules if (rule.kind or "weight") in kinds)
+    return plan_params(Recipe(rules), tree, declarations=declarations)
+
+
+def fans(ledger, path):
+    """Fans of each block of a parameter."""
+    (entry,) = (e for e in ledger.entries if e.path == path)
+    return [(part.fans.fan_in, part.fans.fan_out) for part in entry.plan.parts]
+
+
+EQUINOX = [
+    (lambda k: eqx.nn.Linear(7, 3, key=k), "weight", [(7, 3)]),
+    (lambda k: eqx.nn.Conv2d(8, 12, 3, groups=4, key=k), "weight", [(18, 27)]),
+    (lambda k: eqx.nn.Conv1d(4, 6, 4, stride=2, key=k), "weight", [(16, 12)]),
+    (lambda k: eqx.nn.ConvTranspose2d(8, 4, 4, stride=2, key=k), "weight", [(32, 64)]),
+    (lambda k: eqx.nn.ConvTranspose1d(8, 4, 3, groups=2, key=k), "weight", [(12, 6)]),
+    (lambda k: eqx.nn.Embedding(100, 16, key=k), "weight", [(1, 16)]),
+    (lambda k: eqx.nn.LSTMCell(5, 6, key=k), "weight_ih", [(5, 6)] * 4),
+    (lambda k: eqx.nn.GRUCell(5, 6, key=k), "weight_hh", [(6, 6)] * 3),
+    (lambda k: eqx.nn.MultiheadAttention(2, 8, key=k), "query_proj.weight", [(8, 8)]),
+    (lambda k: eqx.nn.MLP(5, 2, 9, 2, key=k), "layers.1.weight", [(9, 9)]),
+    (lambda k: eqx.filter_vmap(lambda k: eqx.nn.Linear(7, 3, key=k))(jax.random.split(k, 5)),
+     "weight", [(7, 3)]),
+]  # fmt: skip
+NNX = [
+    (lambda r: nnx.Linear(7, 3, rngs=r), "kernel", [(7, 3)]),
+    (lambda r: nnx.LinearGeneral((2, 7), (3, 4), axis=(-2, -1), rngs=r), "kernel", [(14, 12)]),
+    (lambda r: nnx.LinearGeneral(7, 3, batch_axis={0: 8}, rngs=r), "kernel", [(7, 3)]),
+    (lambda r: nnx.Einsum("td,hdk->htk", (2, 5, 3), rngs=r), "kernel", [(5, 6)]),
+    (lambda r: nnx.Conv(8, 12, (3, 3), feature_group_count=4, rngs=r), "kernel", [(18, 27)]),
+    (lambda r: nnx.Conv(4, 4, (4, 4), strides=2, rngs=r), "kernel", [(64, 16)]),
+    (lambda r: nnx.ConvTranspose(8, 4, (4, 4), strides=2, rngs=r), "kernel", [(32, 64)]),
+    (lambda r: nnx.ConvTranspose(8, 4, (3,), transpose_kernel=True, rngs=r), "kernel", [(24, 12)]),
+    (lambda r: nnx.Embed(100, 16, rngs=r), "embedding", [(1, 16)]),
+    (lambda r: nnx.MultiHeadAttention(2, 8, decode=False, rngs=r), "query.kernel", [(8, 8)]),
+    (lambda r: nnx.MultiHeadAttention(2, 8, decode=False, rngs=r), "out.kernel", [(8, 8)]),
+    (lambda r: nnx.LSTMCell(5, 6, rngs=r), "ii.kernel", [(5, 6)]),
+    (lambda r: nnx.OptimizedLSTMCell(5, 6, rngs=r), "dense_h.kernel", [(6, 6)] * 4),
+    (lambda r: nnx.GRUCell(5, 6, rngs=r), "dense_i.kernel", [(5, 6)] * 3),
+    (lambda r: nnx.LoRA(7, 2, 3, rngs=r), "lora_a", [(7, 2)]),
+    (lambda r: nnx.vmap(lambda k: nnx.Linear(7, 3, rngs=nnx.Rngs(k)))(jax.random.split(KEY, 5)),
+     "kernel", [(7, 3)]),
+]  # fmt: skip
+LINEN = [
+    (nn.Dense(3), (2, 7), "params.kernel", [(7, 3)]),
+    (nn.DenseGeneral((3, 4), axis=(-2, -1)), (5, 2, 7), "params.kernel", [(14, 12)]),
+    (nn.DenseGeneral(3, batch_dims=0, axis=-1), (8, 2, 7), "params.kernel", [(7, 3)]),
+    (nn.Einsum((5, 6, 7), "abc,cde->abde"), (2, 3, 5), "params.kernel", [(5, 42)]),
+    (nn.Conv(12, (3, 3), feature_group_count=4), (1, 9, 9, 8), "params.kernel", [(18, 27)]),
+    (nn.Conv(4, (4, 4), strides=2), (1, 8, 8, 4), "params.kernel", [(64, 16)]),
+    (nn.ConvLocal(4, (3,)), (1, 9, 2), "params.kernel", [(6, 4)]),
+    (nn.ConvTranspose(4, (4, 4), strides=(2, 2)), (1, 8, 8, 8), "params.kernel", [(32, 64)]),
+    (nn.ConvTranspose(4, (3,), transpose_kernel=True), (1, 8, 8), "params.kernel", [(24, 12)]),
+    (nn.Embed(100, 16), None, "params.embedding", [(1, 16)]),
+    (nn.MultiHeadDotProductAttention(2), (1, 4, 8), "params.query.kernel", [(8, 8)]),
+    (nn.MultiHeadDotProductAttention(2), (1, 4, 8), "params.out.kernel", [(8, 8)]),
+    (nn.RNN(nn.LSTMCell(6)), (1, 4, 5), "params.cell.ii.kernel", [(5, 6)]),
+    (nn.RNN(nn.OptimizedLSTMCell(6)), (1, 4, 5), "params.cell.hf.kernel", [(6, 6)]),
+    (nn.RNN(nn.GRUCell(6)), (1, 4, 5), "params.cell.hn.kernel", [(6, 6)]),
+    (nn.RNN(nn.ConvLSTMCell(6, (3,))), (1, 4, 9, 5), "params.cell.ih.kernel", [(15, 18)] * 4),
+]
+HAIKU = [
+    (lambda x: hk.Linear(3)(x), (2, 7), "linear.w", [(7, 3)]),
+    (lambda x: hk.Conv2D(12, 3, feature_group_count=4)(x), (1, 9, 9, 8), "conv2_d.w", [(18, 27)]),
+    (lambda x: hk.Conv2DTranspose(4, 4, 2)(x), (1, 8, 8, 8), "conv2_d_transpose.w", [(32, 64)]),
+    (lambda x: hk.DepthwiseConv2D(2, 3)(x), (1, 8, 8, 4), "depthwise_conv2_d.w", [(9, 18)]),
+    (lambda x: hk.Embed(100, 16)(x.astype(int)), (3,), "embed.embeddings", [(1, 16)]),
+    (lambda x: hk.LSTM(6)(x, hk.LSTM(6).initial_state(2)), (2, 5), "lstm/linear.w", [(11, 6)] * 4),
+    (lambda x: hk.GRU(6)(x, hk.GRU(6).initial_state(2)), (2, 5), "gru.w_i", [(5, 6)] * 3),
+    (lambda x: hk.nets.MLP([9, 2])(x), (2, 5), "mlp/~/linear_1.w", [(9, 2)]),
+    (lambda x: hk.MultiHeadAttention(2, 4, w_init=jnp.zeros)(x, x, x), (3, 8),
+     "multi_head_attention/query.w", [(8, 8)]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "path", "expected"), EQUINOX)
+def test_axes_are_those_of_equinoxs_layers(make, path, expected):
+    """spec: fans/1 to fans/4."""
+    assert fans(plan(make(KEY)), path) == expected
+    assert fans(plan(eqx.filter_eval_shape(make, KEY)), path) == expected
+
+
+@pytest.mark.parametrize(("make", "path", "expected"), NNX)
+def test_axes_are_those_of_nnxs_layers(make, path, expected):
+    assert fans(plan(make(nnx.Rngs(0))), path) == expected
+    assert fans(plan(nnx.eval_shape(lambda: make(nnx.Rngs(0)))), path) == expected
+
+
+@pytest.mark.parametrize(("model", "shape", "path", "expected"), LINEN)
+def test_axes_are_those_of_linens_layers(model, shape, path, expected):
+    x = jnp.zeros((2, 3), int) if shape is None else jnp.zeros(shape)
+    shapes = jax.eval_shape(model.init, KEY, x)
+    assert fans(plan(shapes, trace_declarations(model, x)), path) == expected
+
+
+@pytest.mark.parametrize(("function", "shape", "path", "expected"), HAIKU)
+def test_axes_are_those_of_haikus_layers(function, shape, path, expected):
+    model = hk.transform(function)
+    x = jnp.zeros(shape)
+    shapes = jax.eval_shape(model.init, KEY, x)
+    assert fans(plan(shapes, trace_declarations(model, x)), path) == expected
+    stateful = hk.transform_with_state(function)
+    assert trace_declarations(stateful, x) == trace_declarations(model, x)
+
+
+class Block(nn.Module):
+    @nn.compact
+    def __call__(self, x, _):
+        return nn.LayerNorm()(x + nn.Dense(8)(x)), None
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_layers_that_linen_scans_are_stacked_where_it_stacks_them(axis):
+    model = nn.scan(Block, variable_axes={"params": axis}, split_rngs={"params": True}, length=3)()
+    x = jnp.zeros((2, 8))
+    shapes = jax.eval_shape(model.init, KEY, x, None)
+    declarations = trace_declarations(model, x, None)
+    roles = ["in", "out"]
+    roles.insert(axis, "stack")
+    assert declarations["params.Dense_0.kernel"].axes == Axes(" ".join(roles))
+    recipe = Recipe((Rule(scheme=zeros(), kind="bias"), Rule(scheme=ones(), kind="norm"),
+                     Rule(scheme=orthogonal())))  # fmt: skip
+    params, _ = init_params(recipe, shapes, KEY, declarations=declarations)
+    for matrix in np.moveaxis(np.asarray(params["params"]["Dense_0"]["kernel"]), axis, 0):
+        np.testing.assert_allclose(matrix @ matrix.T, np.eye(8), atol=1e-5)
+
+
+def test_a_model_that_was_traced_before_is_traced_again():
+    model, x = hk.transform(lambda x: hk.Linear(3)(x)), jnp.zeros((2, 7))
+    jax.eval_shape(model.init, KEY, x)
+    assert trace_declarations(model, x)["linear.w"].axes == Axes("in out")
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda r: nnx.Conv(32, 64, (3, 3), feature_group_count=4, use_bias=False, rngs=r),
+        lambda r: nnx.ConvTranspose(32, 64, (4, 4), strides=2, use_bias=False, rngs=r),
+        lambda r: nnx.Einsum("btd,hdk->bthk", (8, 256, 32), rngs=r),
+    ],
+)
+def test_he_keeps_the_second_moment(layer):
+    """Var(output) = 2 for inputs of variance 1; JAX's own fans give 0.25 for the Einsum."""
+    model, _ = init_params(Recipe((Rule(scheme=he_normal()),)), layer(nnx.Rngs(0)), KEY)
+    shape = (4, 64, 256) if isinstance(model, nnx.Einsum) else (8, 24, 24, 32)
+    output = model(jax.random.normal(KEY, shape))
+    if not isinstance(model, nnx.Einsum):
+        output = output[:, 4:-4, 4:-4]  # away from the padding
+    tolerance = 4.5 * math.sqrt(2 / model.kernel.size) + 0.03
+    assert float((output**2).mean()) == pytest.approx(2, rel=tolerance)
+
+
+def test_values_are_those_of_key_and_path_alone():
+    """spec: randomness/1. An nnx model of other layers has other values in JAX."""
+    shape = jax.ShapeDtypeStruct((6, 6), jnp.float32)
+    recipe = Recipe((Rule(scheme=he_normal(), axes=Axes("in out")),))
+    one, _ = init_params(recipe, {"a": shape, "b": shape}, KEY)
+    other, _ = init_params(recipe, {"c": shape, "b": shape, "a": shape}, KEY)
+    assert jnp.array_equal(one["a"], other["a"])
+    assert not jnp.isin(one["a"], one["b"]).any()
+    legacy, _ = init_params(recipe, {"a": shape}, jax.random.PRNGKey(5))
+    assert jnp.array_equal(legacy["a"], one["a"])
+
+
+def test_a_whole_model_in_jit_is_eager():
+    shapes = jax.eval_shape(lambda: {"w": jnp.zeros((6, 6)), "b": jnp.zeros(6)})
+    declarations = {"w": Declaration(Axes("in out")),
+                    "b": Declaration(Axes("out"), "bias", fans_of="w")}  # fmt: skip
+    eager, ledger = init_params(HE, shapes, KEY, declarations=declarations)
+    jitted = jax.jit(lambda key: init_params(ledger, shapes, key, declarations=declarations)[0])(
+        KEY
+    )
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), eager, jitted)
+
+
+def test_leaves_that_are_no_arrays_stay():
+    model = eqx.nn.MLP(4, 2, 8, depth=1, key=KEY)
+    new, ledger = init_params(HE, model, KEY)
+    assert new.activation is model.activation
+    assert ledger.entries[0].path == "layers.0.weight"
+    assert new(jnp.zeros(4)).shape == (2,)
+
+
+def test_shared_variables_are_tied_and_stay_shared():
+    class Tied(nnx.Module):
+        def __init__(self, rngs):
+            self.one = nnx.Linear(4, 4, rngs=rngs)
+            self.two = nnx.Linear(4, 4, rngs=rngs)
+            self.two.kernel = self.one.kernel
+
+    for model in (Tied(nnx.Rngs(0)), nnx.eval_shape(lambda: Tied(nnx.Rngs(0)))):
+        new, ledger = init_params(HE, model, KEY)
+        assert {e.path: e.status for e in ledger.entries}["two.kernel"] == "tied"
+        assert new.one.kernel is new.two.kernel
+        assert isinstance(new.one.kernel[...], jax.Array)
+
+
+def test_one_shape_may_stand_for_many_arrays():
+    shape = jax.ShapeDtypeStruct((4, 4), jnp.float32)
+    recipe = Recipe((Rule(scheme=he_normal(), axes=Axes("in out")),))
+    tree, ledger = init_params(recipe, {"a": shape, "b": shape}, KEY)
+    assert [entry.status for entry in ledger.entries] == ["initialized"] * 2
+    assert not jnp.array_equal(tree["a"], tree["b"])
+
+
+def test_buffers_are_left_unless_a_rule_is_for_them():
+    model = nnx.BatchNorm(4, rngs=nnx.Rngs(0))
+    model.mean[...] = jnp.full(4, 5.0)
+    rules = (Rule(scheme=zeros(), kind="bias"), Rule(scheme=ones(), kind="norm"))
+    new, ledger = init_params(Recipe(rules), model, KEY)
+    assert {e.path: e.status for e in ledger.entries}["mean"] == "skipped"
+    assert (new.mean[...] == 5).all()
+    buffers = (Rule(scheme=zeros(), kind="buffer", match="mean"),
+               Rule(scheme=ones(), kind="buffer", match="var"))  # fmt: skip
+    new, _ = init_params(Recipe((*buffers, *rules)), model, KEY)
+    assert (new.mean[...] == 0).all()
+    assert (model.mean[...] == 5).all()  # the given model is not changed
+
+
+def test_loaded_arrays_are_left():
+    model = eqx.nn.Linear(4, 3, key=KEY)
+    new, ledger = init_params(Recipe((Rule(scheme=zeros(), kind="bias"),)), model, KEY,
+                              loaded={"weight"})  # fmt: skip
+    assert [entry.status for entry in ledger.entries] == ["loaded", "initialized"]
+    assert new.weight is model.weight
+
+
+def test_arrays_are_sharded_as_their_shapes_say():
+    mesh = jax.make_mesh((4,), ("x",), axis_types=(AxisType.Auto,), devices=jax.devices("cpu"))
+    sharding = NamedSharding(mesh, P("x"))
+    tree = {"w": jax.ShapeDtypeStruct((8, 6), jnp.float32, sharding=sharding)}
+    recipe = Recipe((Rule(scheme=orthogonal(), axes=Axes("in out")),))
+    new, _ = init_params(recipe, tree, KEY)
+    plain, _ = init_params(recipe, {"w": jax.ShapeDtypeStruct((8, 6), jnp.float32)}, KEY)
+    assert {s.data.shape for s in new["w"].addressable_shards} == {(2, 6)}
+    np.testing.assert_allclose(new["w"], plain["w"], atol=1e-6)
+
+
+def test_every_array_has_its_own_dtype():
+    tree = {name: jax.ShapeDtypeStruct((64, 64), name) for name in ("bfloat16", "complex64")}
+    recipe = Recipe((Rule(scheme=he_normal(), axes=Axes("in out")),))
+    new, ledger = init_params(recipe, tree, KEY)
+    assert [entry.plan.field for entry in ledger.entries] == ["real", "complex"]
+    for name, array in new.items():
+        assert array.dtype == name
+        std = float(jnp.sqrt((jnp.abs(array.astype("complex64")) ** 2).mean()))
+        assert std == pytest.approx(math.sqrt(2 / 64), rel=0.06)
+
+
+def test_a_layer_of_ones_own_is_declared_in_one_call():
+    class Experts(eqx.Module):
+        weight: jax.Array
+
+    model = [Experts(jnp.zeros((4, 8, 16)))]
+    recipe = Recipe((Rule(scheme=he_normal()),))
+    with pytest.raises(ValueError, match="`axes` must be given") as found:
+        init_params(recipe, model, KEY)
+    assert any(note.startswith("parameter: 0.weight") for note in found.value.__notes__)
+    declare.register(Experts, lambda layer: {"weight": Declaration(Axes("stack out in"))})
+    assert fans(init_params(recipe, model, KEY)[1], "0.weight") == [(16, 8)]
+
+
+def test_a_bias_may_take_its_weights_fans():
+    model, _ = init_params(Recipe((Rule(scheme=lecun_uniform(gain=3**-0.5)),)),
+                           eqx.nn.Linear(16, 20_000, key=KEY), KEY)  # fmt: skip
+    assert 0.2499 < float(jnp.abs(model.bias).max()) <= 0.25
+
+
+def test_a_transposed_grouped_and_strided_kernel_of_equinox_is_not_guessed():
+    layer = eqx.nn.ConvTranspose1d(8, 4, 3, stride=2, groups=2, key=KEY)
+    with pytest.raises(ValueError, match="`axes` must be given"):
+        init_params(HE, layer, KEY)
+
+
+@pytest.mark.parametrize(
+    ("tree", "recipe", "options", "error", "message"),
+    [
+        (eqx.nn.LayerNorm(3), Recipe((Rule(scheme=he_normal()),)), {}, FanError, "fan"),
+        (eqx.nn.Linear(4, 3, key=KEY), Recipe((Rule(scheme=he_normal(), match="w*"),)), {},
+         RecipeError, "none for 'bias'"),
+        (eqx.nn.Linear(4, 3, key=KEY), EVERY, {}, RecipeError, "every rule must be the first"),
+        (eqx.nn.Linear(4, 3, key=KEY), HE, {"declarations": {"kernel": Declaration()}}, RecipeError,
+         r"`declarations` must be of arrays of the tree, got \['kernel'\]"),
+        ({"w": jnp.zeros(3, "float16")}, Recipe((Rule(scheme=normal(std=1e5)),)), {}, DtypeError,
+         "float16"),
+        (nn.Dense(3), HE, {}, RecipeError, "`tree` must have arrays"),
+        ({}, HE, {}, RecipeError, "`tree` must have arrays"),
+        (eqx.nn.Linear(4, 3, key=KEY), "he", {}, RecipeError, "`recipe` must be a Recipe"),
+    ],
+)  # fmt: skip
+def test_errors(tree, recipe, options, error, message):
+    with pytest.raises(error, match=message):
+        init_params(recipe, tree, KEY, **options)
+
+
+def test_a_ledger_of_another_model_is_an_error():
+    ledger = plan_params(HE, eqx.nn.Linear(4, 3, key=KEY))
+    with pytest.raises(RecipeError, match="a ledger of this model"):
+        init_params(ledger, eqx.nn.Linear(4, 5, key=KEY), KEY)
+
+
+def test_only_a_key_is_a_key():
+    with pytest.raises(SourceError, match="`key` must be a key"):
+        init_params(HE, eqx.nn.Linear(4, 3, key=KEY), 0)
+
+
+def test_only_linen_and_haiku_models_are_traced():
+    with pytest.raises(SourceError, match="got Linear"):
+        trace_declarations(eqx.nn.Linear(4, 3, key=KEY))
