@@ -15,7 +15,7 @@ nox.options.error_on_missing_interpreters = True
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 CORE = "packages/core"
-ADAPTERS = ("packages/torch_adapter", "packages/jax_adapter")
+ADAPTERS = ("packages/torch_adapter", "packages/jax_adapter", "packages/tf_adapter")
 CONSTRAINTS = ("--constraint", "constraints.txt")
 
 

@@ -1,0 +1,232 @@
+"""A whole Keras model: planned from its layers' types, then each variable assigned once."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections import Counter
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras.src.utils.naming import to_snake_case
+
+from ._core import (
+    DTYPES,
+    Declaration,
+    Ledger,
+    Parameter,
+    Recipe,
+    RecipeError,
+    SourceError,
+    draw,
+    plan_model,
+    stream_key,
+)
+from ._layers import declare
+from ._source import TfSource, dtype_name
+from ._tensor import check_backend
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A variable of a model, under one of its names."""
+
+    parameter: Parameter
+    variable: Any
+
+
+def init_model(
+    model: Any, recipe: Recipe | Ledger, /, *, seed: int, loaded: Container[str] = ()
+) -> Ledger:
+    """Initialize the variables of a Keras model in place.
+
+    The values of a variable are a function of `seed` and of its path in the model.
+
+    Parameters
+    ----------
+    model : keras.Layer or keras.Model
+        The model, built.
+    recipe : Recipe or Ledger
+        The rules; or what `plan_keras_model` made of them.
+    seed : int
+        From 0 up to 2**64 - 1.
+    loaded : container of str, default ()
+        Paths of variables that are loaded from a checkpoint and must be left alone.
+
+    Returns
+    -------
+    Ledger
+        What happened to each variable. One that layers share is drawn once; those of layers that
+        are not trainable are frozen and left as they are.
+
+    Raises
+    ------
+    RecipeError
+        If rules and variables do not fit each other, all faults in one error; or a ledger is
+        another model's.
+    AxesError, DtypeError, FanError, LawError, SchemeError, SourceError
+        With the variable's path in the notes. Nothing is assigned before all checks.
+
+    Notes
+    -----
+    A path is that of the layers' names. One like those that Keras gives, as ``dense_3``, is
+    counted anew within its model, so that it does not depend on what was built before. The roles
+    of axes are those of the layer's type; see `declare`. Variables that are not trained, as the
+    moving averages of norms, are left as they are unless a rule is of kind "buffer".
+
+    Examples
+    --------
+    >>> layers = [keras.layers.Dense(8), keras.layers.Dense(2)]
+    >>> model = keras.Sequential([keras.Input((4,)), *layers])
+    >>> recipe = Recipe((Rule(scheme=zeros(), kind="bias"), Rule(scheme=he_normal())))
+    >>> print(init_model(model, recipe, seed=0))
+    path            shape   axes    fans    law       std
+    dense.kernel    (4, 8)  in out  (4, 8)  normal    0.707107
+    dense.bias      (8)     out     (4, 8)  constant  = 0
+    dense_1.kernel  (8, 2)  in out  (8, 2)  normal    0.5
+    dense_1.bias    (2)     out     (8, 2)  constant  = 0
+    """
+    stream_key(seed, ())  # raises unless it is a seed
+    slots, ledger = _plan(model, recipe, loaded)
+    for slot, entry in zip(slots, ledger.entries, strict=True):
+        if entry.plan is not None:
+            source = TfSource(seed, entry.stream)
+            slot.variable.assign(draw(entry.plan, source, dtype=dtype_name(slot.variable.dtype)))
+    return ledger
+
+
+def plan_keras_model(model: Any, recipe: Recipe, /, *, loaded: Container[str] = ()) -> Ledger:
+    """Decide what `init_model` would do, from shapes alone.
+
+    Parameters
+    ----------
+    model, recipe, loaded
+        As in `init_model`.
+
+    Returns
+    -------
+    Ledger
+        What would happen to each variable.
+
+    Raises
+    ------
+    RecipeError, AxesError, DtypeError, FanError, LawError, SchemeError, SourceError
+        As `init_model`.
+
+    Examples
+    --------
+    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8, use_bias=False)])
+    >>> ledger = plan_keras_model(model, Recipe((Rule(scheme=glorot_uniform()),)))
+    >>> ledger == init_model(model, ledger, seed=0)
+    True
+    """
+    _, ledger = _plan(model, recipe, loaded)
+    return ledger
+
+
+def _plan(model: Any, recipe: Recipe | Ledger, loaded: Container[str]) -> tuple[list[Slot], Ledger]:
+    check_backend()
+    if not isinstance(model, keras.Layer):
+        raise SourceError(f"`model` must be a Keras layer or model, got {type(model).__name__}")
+    if not model.built:
+        raise SourceError(f"`model` must be built, or called once, got {model.name!r} that is not")
+    slots = list(_slots(model, (), loaded, {}))
+    parameters = [slot.parameter for slot in slots]
+    if isinstance(recipe, Ledger):
+        ledger = recipe
+        if [entry.parameter for entry in ledger.entries] != parameters:
+            raise RecipeError("`recipe` must be a ledger of this model, got another's")
+    else:
+        ledger = plan_model(recipe, parameters)
+    ledger.check_draws(
+        {
+            slot.parameter.path: slot.variable.dtype
+            for slot, entry in zip(slots, ledger.entries, strict=True)
+            if entry.plan is not None
+        }
+    )
+    return slots, ledger
+
+
+def _slots(
+    layer: Any, path: tuple[str, ...], loaded: Container[str], seen: dict[int, str]
+) -> Iterator[Slot]:
+    """A layer's variables, and then those of the layers within it."""
+    declarations = declare(layer)
+    for variable in _own_variables(layer):
+        name = ".".join((*path, variable.name))
+        with _noting(name):
+            yield Slot(_parameter(name, variable, layer, declarations, loaded, seen), variable)
+    for segment, inner in _named_layers(layer):
+        yield from _slots(inner, (*path, segment), loaded, seen)
+
+
+def _parameter(
+    path: str,
+    variable: Any,
+    layer: Any,
+    declarations: Any,
+    loaded: Container[str],
+    seen: dict[int, str],
+) -> Parameter:
+    declared = declarations.get(variable.name)
+    if declared is None:
+        kind = "bias" if variable.name.endswith("bias") else "weight"
+        declared = Declaration(kind=kind if variable.trainable or not layer.trainable else "buffer")
+    fans_of = declared.fans_of and path.removesuffix(variable.name) + declared.fans_of
+    first = seen.setdefault(id(variable), path)
+    left_as = None
+    if path in loaded:
+        left_as = "loaded"
+    elif first != path:
+        pass
+    elif str(variable.dtype) not in DTYPES:
+        left_as = "skipped"
+    elif declared.kind != "buffer" and not variable.trainable:
+        left_as = "frozen"
+    return Parameter(
+        path,
+        tuple(variable.shape),
+        declared.axes,
+        declared.kind,
+        fans_of,
+        tied_to=None if first == path else first,
+        left_as=left_as,  # type: ignore[arg-type]
+        field="complex" if str(variable.dtype).startswith("complex") else "real",
+    )
+
+
+def _own_variables(layer: Any) -> list[Any]:
+    """The variables of a layer that are of no layer within it."""
+    inner = {id(v) for child in _layers_within(layer) for v in child.variables}
+    return [v for v in layer.variables if id(v) not in inner]
+
+
+def _layers_within(layer: Any) -> list[Any]:
+    # `Model.layers` has no layers within layers; this has the next level of both.
+    return list(layer._flatten_layers(include_self=False, recursive=False))
+
+
+def _named_layers(layer: Any) -> list[tuple[str, Any]]:
+    """The layers within a layer, each with a name that does not depend on what was built before."""
+    counts: Counter[str] = Counter()
+    named = []
+    for inner in _layers_within(layer):
+        given = to_snake_case(type(inner).__name__)
+        counted = re.fullmatch(rf"((?:forward_|backward_)?{re.escape(given)})_\d+", inner.name)
+        name = counted[1] if counted else inner.name
+        counts[name] += 1
+        named.append((name if counts[name] == 1 else f"{name}_{counts[name] - 1}", inner))
+    return named
+
+
+@contextlib.contextmanager
+def _noting(path: str) -> Iterator[None]:
+    """Note a variable's path on errors."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        error.add_note(f"parameter: {path}")
+        raise

@@ -1,0 +1,194 @@
+"""Where randomness comes from: TensorFlow's stateless generators, keyed by seed and path."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import tensorflow as tf
+
+from . import _namespace
+from ._core import (
+    DTYPES,
+    DtypeError,
+    Region,
+    SourceError,
+    compute_dtype,
+    field_of,
+    inner_bounds,
+    parse_path,
+    path_words,
+    samplers,
+    stream_key,
+)
+
+Shape = tuple[int, ...]
+
+
+class TfSource:
+    """A source of TensorFlow tensors, on the device that computes them.
+
+    Parameters
+    ----------
+    seed : int or tf.Tensor
+        From 0 up to 2**64 - 1; or a seed of TensorFlow's stateless functions, of shape (2,), which
+        may be a tensor of a graph: the path is then folded into it.
+    path : str or sequence of str, default ()
+        The parameter's path: a stream is a function of seed and path, and of nothing else.
+
+    Raises
+    ------
+    SourceError
+        If the seed is of another kind.
+    """
+
+    xp = _namespace
+    device = None  # that of the context: tf.device
+    indexed = False
+
+    def __init__(self, seed: Any, path: str | Sequence[str] = (), /) -> None:
+        if not isinstance(seed, int) and getattr(seed, "shape", None) != (2,):
+            raise SourceError(f"`seed` must be an integer or a tensor of shape (2,), got {seed!r}")
+        self.seed = seed
+        self.path = parse_path(path)
+
+    def child(self, name: str, /) -> TfSource:
+        """The source of an independent stream."""
+        return TfSource(self.seed, (*self.path, *parse_path([name])))
+
+    def uniform(
+        self, region: Region, dtype: str, /, *, low: float, high: float, out: Any = None
+    ) -> Any:
+        """Uniform on [`low`, `high`); on the disc of radius `high` for a complex dtype."""
+        if field_of(dtype) == "complex":
+            modulus = partial(samplers.disc_modulus, _namespace, bound=high)
+            return self._isotropic(region.shape, dtype, modulus)
+        inner = inner_bounds(low, high, dtype, half_open=True)
+        u, _ = self._uniforms(region.shape, compute_dtype(dtype), "value")
+        return self.cast(_namespace.clip(u * (high - low) + low, *inner), dtype)
+
+    def normal(
+        self, region: Region, dtype: str, /, *, mean: float, std: float, out: Any = None
+    ) -> Any:
+        """Normal."""
+        if field_of(dtype) == "complex":
+            number, scale = compute_dtype_of_parts(dtype), std / math.sqrt(2)
+            parts = (
+                self._normal(region.shape, number, purpose) * scale
+                for purpose in ("value", "phase")
+            )
+            return tf.complex(*parts) + mean
+        values = self._normal(region.shape, compute_dtype(dtype), "value")
+        return self.cast(values * std + mean, dtype)
+
+    def truncated_normal(
+        self,
+        region: Region,
+        dtype: str,
+        /,
+        *,
+        parent_mean: float,
+        parent_std: float,
+        low: float,
+        high: float,
+        out: Any = None,
+    ) -> Any:
+        """Normal, given that it is within the absolute bounds; for a complex dtype, in modulus."""
+        if field_of(dtype) == "complex":
+            modulus = partial(
+                samplers.truncated_modulus, _namespace, parent_std=parent_std, bound=high
+            )
+            return self._isotropic(region.shape, dtype, modulus)
+        inner = inner_bounds(low, high, dtype)
+        u, complement = self._uniforms(region.shape, compute_dtype(dtype), "value")
+        below = _share_below((low - parent_mean) / parent_std)
+        above = _share_below((parent_mean - high) / parent_std)
+        mass = 1 - below - above
+        if mass > 0.25:  # the same law as below, in a third of the time
+            values = _quantile(below + mass * u, above + mass * complement) * parent_std
+            values += parent_mean
+        else:
+            values = samplers.truncated_normal(
+                _namespace,
+                u,
+                complement,
+                parent_mean=parent_mean,
+                parent_std=parent_std,
+                low=low,
+                high=high,
+            )
+        return self.cast(_namespace.clip(values, *inner), dtype)
+
+    def permutation(self, count: int, size: int, /) -> Any:
+        """`count` independent permutations of range(`size`)."""
+        words = _words((count, size), self._key("permutation"), 64)
+        return tf.argsort(tf.bitcast(words, tf.int64), axis=1)
+
+    def cast(self, tensor: Any, dtype: str, /) -> Any:
+        """The tensor in a storage dtype, rounded to nearest."""
+        return tf.cast(tensor, dtype)
+
+    def _isotropic(self, shape: Shape, dtype: str, modulus: Callable[[Any], Any]) -> Any:
+        number = compute_dtype_of_parts(dtype)
+        u, turn = (self._uniforms(shape, number, purpose)[0] for purpose in ("value", "phase"))
+        return samplers.isotropic(_namespace, modulus(u), turn, tf.as_dtype(dtype))
+
+    def _normal(self, shape: Shape, number: str, purpose: str) -> Any:
+        # Not `stateless_normal`: in float32, its tail is too heavy from 5.4 on, and ends at 5.7.
+        return _quantile(*self._uniforms(shape, number, purpose))
+
+    def _uniforms(self, shape: Shape, number: str, purpose: str) -> tuple[Any, Any]:
+        """Uniform numbers above 0 and their complements, each with its full relative precision."""
+        bits = 32 if number == "float32" else 64
+        words = _words(shape, self._key(purpose), bits)
+        u, complement = (
+            (tf.cast(w, number) + 0.5) * math.ldexp(1.0, -bits)
+            for w in (words, tf.bitwise.invert(words))
+        )
+        return u, complement
+
+    def _key(self, purpose: str) -> Any:
+        if isinstance(self.seed, int):
+            key = stream_key(self.seed, self.path, purpose)
+            return tf.constant([key & 0xFFFFFFFF, key >> 32], tf.int64)
+        seed = tf.cast(self.seed, tf.int64)
+        if not self.path and purpose == "value":
+            return seed  # a stream already
+        a, b, c, d = path_words(self.path, purpose)
+        for pair in ((a, b), (c, d)):
+            words = tf.bitwise.bitwise_xor(_words((2,), seed, 32), tf.constant(pair, tf.uint32))
+            seed = tf.cast(words, tf.int64)  # never negative: XLA reads such seeds differently
+        return seed
+
+
+def _words(shape: Shape, seed: Any, bits: int) -> Any:
+    """Random integers: of 32 bits, which are the same whether XLA compiles them or not."""
+    if bits == 32:
+        return tf.random.stateless_uniform(shape, seed, None, None, tf.uint32)
+    return tf.bitcast(_words((*shape, 2), seed, 32), tf.uint64)
+
+
+def dtype_name(dtype: Any, /) -> str:
+    """The name of a floating-point or complex dtype."""
+    name: str = tf.as_dtype(dtype).name
+    if name not in DTYPES:
+        raise DtypeError(f"`dtype` must be one of {', '.join(DTYPES)}, got {name}")
+    return name
+
+
+def compute_dtype_of_parts(dtype: str, /) -> str:
+    """The dtype of the real and the imaginary part of a complex dtype."""
+    return "float64" if dtype == "complex128" else "float32"
+
+
+def _quantile(p: Any, q: Any) -> Any:
+    """The normal quantile of a probability and its complement, from whichever is the smaller."""
+    z = tf.math.ndtri(tf.minimum(p, q))
+    return tf.where(p < q, z, -z)
+
+
+def _share_below(x: float) -> float:
+    """The share of the standard normal below `x`."""
+    return math.erfc(-x / math.sqrt(2)) / 2

@@ -1,0 +1,288 @@
+"""A whole Keras model: axes from layer types, the ledger, shared, frozen and loaded variables."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from fanwise_tf import declare, init_model, plan_keras_model
+from keras import layers
+
+from fanwise import (
+    Axes,
+    Declaration,
+    DtypeError,
+    FanError,
+    Recipe,
+    RecipeError,
+    Rule,
+    SourceError,
+    he_normal,
+    lecun_uniform,
+    normal,
+    ones,
+    orthogonal,
+    zeros,
+)
+
+EVERY = (
+    Rule(scheme=zeros(), kind="bias"),
+    Rule(scheme=ones(), kind="norm"),
+    Rule(scheme=normal(std=0.02), kind="embedding"),
+    Rule(scheme=ones(), kind="slope"),
+    Rule(scheme=he_normal()),
+)
+HE = Recipe((Rule(scheme=zeros(), kind="bias"), Rule(scheme=he_normal())))
+
+
+def recipe_for(model):
+    """The rules of `EVERY` that are needed."""
+    ledger = plan_keras_model(model, Recipe((Rule(left_as="skipped"),)))
+    kinds = {entry.parameter.kind for entry in ledger.entries}
+    return Recipe(tuple(rule for rule in EVERY if (rule.kind or "weight") in kinds))
+
+
+def fans(ledger, path):
+    """Fans of each block of a variable."""
+    (entry,) = (e for e in ledger.entries if e.path.endswith(path))
+    return [(part.fans.fan_in, part.fans.fan_out) for part in entry.plan.parts]
+
+
+def sequential(layer, shape):
+    return keras.Sequential([keras.Input(shape), layer])
+
+
+LAYERS = [
+    (lambda: layers.Dense(3), (7,), "kernel", [(7, 3)]),
+    (lambda: layers.EinsumDense("abc,cde->abde", (None, 2, 5)), (4, 7), "kernel", [(7, 10)]),
+    (lambda: layers.EinsumDense("aeb,ebc->aec", (8, 5)), (8, 7), "kernel", [(7, 5)]),
+    (lambda: layers.Conv1D(6, 5), (9, 4), "kernel", [(20, 30)]),
+    (lambda: layers.Conv2D(12, 3, groups=4), (9, 9, 8), "kernel", [(18, 27)]),
+    (lambda: layers.Conv2D(4, 4, strides=2), (8, 8, 4), "kernel", [(64, 16)]),
+    (lambda: layers.Conv3D(3, 2), (4, 4, 4, 2), "kernel", [(16, 24)]),
+    (lambda: layers.DepthwiseConv2D(3), (9, 9, 8), "kernel", [(9, 9)]),
+    (lambda: layers.DepthwiseConv1D(3, depth_multiplier=2), (9, 8), "kernel", [(3, 6)]),
+    (lambda: layers.SeparableConv2D(6, 3), (9, 9, 4), "depthwise_kernel", [(9, 9)]),
+    (lambda: layers.SeparableConv2D(6, 3), (9, 9, 4), "pointwise_kernel", [(4, 6)]),
+    (lambda: layers.Conv2DTranspose(4, 4, strides=2), (8, 8, 8), "kernel", [(32, 64)]),
+    (lambda: layers.Embedding(100, 16), (3,), "embeddings", [(1, 16)]),
+    (lambda: layers.LSTM(6), (4, 5), "recurrent_kernel", [(6, 6)] * 4),
+    (lambda: layers.GRU(6), (4, 5), "lstm_cell.kernel".replace("lstm", "gru"), [(5, 6)] * 3),
+    (lambda: layers.SimpleRNN(6), (4, 5), "recurrent_kernel", [(6, 6)]),
+    (lambda: layers.ConvLSTM1D(6, 3), (4, 9, 5), "recurrent_kernel", [(18, 18)] * 4),
+    (lambda: layers.Bidirectional(layers.LSTM(6)), (4, 5), "backward_lstm.lstm_cell.kernel",
+     [(5, 6)] * 4),
+    (lambda: layers.TimeDistributed(layers.Dense(3)), (4, 7), "kernel", [(7, 3)]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "shape", "path", "expected"), LAYERS)
+def test_axes_are_those_of_the_layer(make, shape, path, expected):
+    """spec: fans/1 to fans/4."""
+    model = sequential(make(), shape)
+    assert fans(init_model(model, recipe_for(model), seed=0), path) == expected
+
+
+@pytest.mark.parametrize("kind", [layers.MultiHeadAttention, layers.GroupQueryAttention])
+def test_projections_of_attention(kind):
+    inputs = keras.Input((5, 8))
+    arguments = (4, 2, 1) if kind is layers.GroupQueryAttention else (2, 4)
+    model = keras.Model(inputs, kind(*arguments)(inputs, inputs))
+    ledger = init_model(model, HE, seed=0)
+    assert fans(ledger, "query.kernel") == [(8, 8)]
+    assert fans(ledger, "attention_output.kernel") == [(8, 8)]
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (layers.Conv2D(64, 3, groups=4, use_bias=False), (24, 24, 32)),
+        (layers.DepthwiseConv2D(3, use_bias=False), (24, 24, 64)),
+        (layers.Conv2DTranspose(64, 4, strides=2, use_bias=False), (16, 16, 32)),
+    ],
+)
+def test_he_keeps_the_second_moment(layer, shape):
+    """Var(output) = 2 for inputs of variance 1: Keras' own fans give 0.03 to 1."""
+    model = sequential(layer, shape)
+    init_model(model, Recipe((Rule(scheme=he_normal()),)), seed=1)
+    output = model(tf.random.stateless_normal((16, *shape), [1, 2])).numpy()[:, 4:-4, 4:-4]
+    tolerance = 4.5 * math.sqrt(2 / layer.kernel.numpy().size) + 0.03
+    assert np.square(output).mean() == pytest.approx(2, rel=tolerance)
+
+
+@pytest.mark.parametrize("kind", [layers.LSTM, layers.GRU])
+def test_orthogonal_is_so_for_each_gate(kind):
+    """The reference's D10: Keras' own is so across all gates, and for none of them."""
+    model = sequential(kind(8), (4, 8))
+    rules = (Rule(scheme=zeros(), kind="bias"), Rule(scheme=orthogonal()))
+    init_model(model, Recipe(rules), seed=0)
+    recurrent = model.layers[0].cell.recurrent_kernel.numpy()
+    for gate in np.split(recurrent, recurrent.shape[1] // 8, axis=1):
+        np.testing.assert_allclose(gate @ gate.T, np.eye(8), atol=1e-5)
+
+
+def test_values_are_those_of_seed_and_path_whatever_was_built_before():
+    def build():
+        model = keras.Sequential([keras.Input((6,)), layers.Dense(6), layers.Dense(6, name="head")])
+        return model, init_model(model, HE, seed=3)
+
+    (one, ledger), (other, again) = build(), build()
+    assert one.layers[0].name != other.layers[0].name  # by Keras
+    assert ledger == again
+    assert [e.path for e in ledger.entries] == [
+        "dense.kernel",
+        "dense.bias",
+        "head.kernel",
+        "head.bias",
+    ]
+    assert all(
+        np.array_equal(a, b) for a, b in zip(one.get_weights(), other.get_weights(), strict=True)
+    )
+    assert not np.isin(one.layers[0].kernel.numpy(), one.layers[1].kernel.numpy()).any()
+
+
+def test_paths_within_bidirectional_do_not_depend_on_what_was_built_before():
+    def paths():
+        model = sequential(layers.Bidirectional(layers.LSTM(3)), (4, 5))
+        return [e.path for e in plan_keras_model(model, HE).entries]
+
+    assert paths() == paths()
+
+
+def test_shared_layers_are_tied():
+    dense = layers.Dense(6)
+    one, two = (
+        keras.Sequential([keras.Input((6,)), dense]),
+        keras.Sequential([keras.Input((6,)), dense]),
+    )
+    inputs = keras.Input((6,))
+    model = keras.Model(inputs, two(one(inputs)))
+    ledger = init_model(model, HE, seed=0)
+    assert [e.status for e in ledger.entries] == ["initialized"] * 2 + ["tied"] * 2
+    assert ledger.entries[2].parameter.tied_to == "sequential.dense.kernel"
+
+
+def test_frozen_and_loaded_variables_are_left():
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(4), layers.Dense(4), layers.Dense(4)])
+    model.layers[0].trainable = False
+    before = model.get_weights()
+    ledger = init_model(model, HE, seed=0, loaded={"dense_1.kernel", "dense_1.bias"})
+    statuses = [entry.status for entry in ledger.entries]
+    assert statuses == ["frozen"] * 2 + ["loaded"] * 2 + ["initialized"] * 2
+    after = model.get_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(before[:4], after[:4], strict=True))
+    assert not np.array_equal(before[4], after[4])
+
+
+def test_buffers_are_left_unless_a_rule_is_for_them():
+    model = sequential(layers.BatchNormalization(), (4,))
+    model.layers[0].moving_mean.assign([5.0] * 4)
+    rules = recipe_for(model).rules
+    ledger = init_model(model, Recipe(rules), seed=0)
+    assert [e.status for e in ledger.entries] == ["initialized"] * 2 + ["skipped"] * 2
+    assert (model.layers[0].moving_mean.numpy() == 5).all()
+    buffers = (Rule(scheme=zeros(), kind="buffer", match="*.moving_mean"),
+               Rule(scheme=ones(), kind="buffer", match="*.moving_variance"))  # fmt: skip
+    init_model(model, Recipe((*buffers, *rules)), seed=0)
+    assert (model.layers[0].moving_mean.numpy() == 0).all()
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float64"])
+def test_every_variable_has_its_own_dtype(dtype):
+    model = sequential(layers.Dense(64, dtype=dtype), (64,))
+    init_model(model, HE, seed=0)
+    kernel = model.layers[0].kernel
+    assert kernel.dtype == dtype
+    assert kernel.numpy().astype(float).std() == pytest.approx(math.sqrt(2 / 64), rel=0.05)
+
+
+def test_mixed_precision_draws_the_float32_variables():
+    model = sequential(layers.Dense(64, dtype="mixed_bfloat16"), (64,))
+    init_model(model, HE, seed=0)
+    assert model.layers[0].kernel.dtype == "float32"
+
+
+def test_a_bias_may_take_its_weights_fans():
+    model = sequential(layers.Dense(20_000), (16,))
+    init_model(model, Recipe((Rule(scheme=lecun_uniform(gain=3**-0.5)),)), seed=0)
+    assert 0.2499 < np.abs(model.layers[0].bias.numpy()).max() <= 0.25
+
+
+class Experts(layers.Layer):
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(4, shape[-1], 8), name="kernel")
+        self.built = True
+
+    def call(self, x):
+        return tf.einsum("eb,kbc->ec", x, self.kernel)
+
+
+def test_a_layer_of_ones_own_is_declared_in_one_call():
+    class Mine(Experts):
+        pass
+
+    model = sequential(Mine(), (16,))
+    recipe = Recipe((Rule(scheme=he_normal()),))
+    with pytest.raises(ValueError, match="`axes` must be given") as found:
+        init_model(model, recipe, seed=0)
+    assert any(note.startswith("parameter: mine.kernel") for note in found.value.__notes__)
+    declare.register(Mine, lambda layer: {"kernel": Declaration(Axes("stack in out"))})
+    assert fans(init_model(model, recipe, seed=0), "kernel") == [(16, 8)]
+
+
+def test_a_subclassed_model():
+    class Model(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.first = layers.Dense(4)
+            self.blocks = [layers.Dense(4), layers.Dense(4)]
+
+        def call(self, x):
+            x = self.first(x)
+            for block in self.blocks:
+                x = block(x)
+            return x
+
+    model = Model()
+    with pytest.raises(SourceError, match="must be built"):
+        init_model(model, HE, seed=0)
+    model(tf.zeros((1, 4)))
+    ledger = init_model(model, HE, seed=0)
+    assert [e.path for e in ledger.entries][::2] == [
+        "dense.kernel",
+        "dense_1.kernel",
+        "dense_2.kernel",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("layer", "recipe", "seed", "error", "message"),
+    [
+        (lambda: layers.LayerNormalization(), Recipe((Rule(scheme=he_normal()),)), 0, FanError, "fan"),
+        (lambda: layers.Dense(3), Recipe((Rule(scheme=he_normal(), match="*.kernel"),)), 0,
+         RecipeError, r"none for 'dense\.bias'"),
+        (lambda: layers.Dense(3), Recipe(EVERY), 0, RecipeError, "every rule must be the first"),
+        (lambda: layers.Dense(3), HE, -1, SourceError, "got -1"),
+        (lambda: layers.Dense(3), "he", 0, RecipeError, "`recipe` must be a Recipe"),
+        (lambda: layers.Dense(3, dtype="float16"), Recipe((Rule(scheme=normal(std=1e5)),)), 0,
+         DtypeError, "float16"),
+    ],
+)  # fmt: skip
+def test_errors_and_nothing_is_assigned(layer, recipe, seed, error, message):
+    model = sequential(layer(), (4,))
+    before = model.get_weights()
+    with pytest.raises(error, match=message):
+        init_model(model, recipe, seed=seed)
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_a_ledger_of_another_model_is_an_error():
+    ledger = plan_keras_model(sequential(layers.Dense(3), (4,)), HE)
+    with pytest.raises(RecipeError, match="a ledger of this model"):
+        init_model(sequential(layers.Dense(3), (5,)), ledger, seed=0)
+
+
+def test_only_keras_models_are_initialized():
+    with pytest.raises(SourceError, match="Keras layer or model, got int"):
+        init_model(3, HE, seed=0)

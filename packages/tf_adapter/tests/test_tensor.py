@@ -1,0 +1,357 @@
+"""One tensor: laws, dtypes, seeds, reuse, transforms, devices, errors (spec: randomness, dtypes)."""
+
+import json
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from fanwise_tf import Initializer, TfSource
+from scipy import stats
+from tensorflow.experimental import dtensor
+
+from fanwise import (
+    Axes,
+    AxesError,
+    DtypeError,
+    FanError,
+    Fans,
+    SchemeError,
+    SourceError,
+    constant,
+    delta_orthogonal,
+    dirac,
+    glorot_normal,
+    glorot_uniform,
+    he_normal,
+    he_uniform,
+    identity,
+    lecun_normal,
+    lecun_uniform,
+    normal,
+    ones,
+    orthogonal,
+    sparse,
+    truncated_normal,
+    uniform,
+    variance_scaling,
+    zeros,
+)
+
+IN_OUT = Axes("in out")
+SHAPE = (200, 300)
+
+
+def truncated(std, low=-2.0, high=2.0):
+    """Normal, cut at `low` and `high` of its own stds, with `std` afterwards."""
+    return stats.truncnorm(low, high, scale=std / stats.truncnorm.std(low, high))
+
+
+def centered(bound):
+    return stats.uniform(-bound, 2 * bound)
+
+
+LAWS = {
+    "normal": (normal(std=0.02), stats.norm(0, 0.02)),
+    "normal-mean": (normal(mean=3.0, std=2.0), stats.norm(3, 2)),
+    "uniform": (uniform(low=-0.25, high=1.0), stats.uniform(-0.25, 1.25)),
+    "truncated": (truncated_normal(std=0.02), truncated(0.02)),
+    "truncated-skewed": (truncated_normal(std=0.1, low=-1, high=3), truncated(0.1, -1, 3)),
+    "truncated-tail": (
+        truncated_normal(parent_std=1.0, low=6.0, high=9.0, bounds="absolute"),
+        stats.truncnorm(6, 9),
+    ),
+    "glorot_uniform": (glorot_uniform(), centered(math.sqrt(6 / 500))),
+    "glorot_normal": (glorot_normal(), stats.norm(0, math.sqrt(2 / 500))),
+    "he_uniform": (he_uniform(), centered(math.sqrt(6 / 200))),
+    "he_normal-out": (he_normal(fan="out"), stats.norm(0, math.sqrt(2 / 300))),
+    "lecun_uniform": (lecun_uniform(), centered(math.sqrt(3 / 200))),
+    "variance_scaling": (
+        variance_scaling(gain=math.sqrt(3), fan="geometric"),
+        truncated(math.sqrt(3 / math.sqrt(200 * 300))),
+    ),
+}
+SCHEMES = {
+    "zeros": (zeros(), IN_OUT), "ones": (ones(), IN_OUT),
+    "constant": (constant(value=0.1), IN_OUT), "normal": (normal(std=0.1), IN_OUT),
+    "uniform": (uniform(bound=0.1), IN_OUT), "truncated_normal": (truncated_normal(std=0.1), IN_OUT),
+    "truncated_normal-tail": (
+        truncated_normal(parent_std=0.1, low=3.0, high=9.0), IN_OUT),
+    "variance_scaling": (variance_scaling(fan="avg"), IN_OUT),
+    "glorot_normal": (glorot_normal(), IN_OUT), "glorot_uniform": (glorot_uniform(), IN_OUT),
+    "he_normal": (he_normal(), IN_OUT), "he_uniform": (he_uniform(), IN_OUT),
+    "lecun_normal": (lecun_normal(), IN_OUT), "lecun_uniform": (lecun_uniform(), IN_OUT),
+    "orthogonal": (orthogonal(), IN_OUT), "identity": (identity(), IN_OUT),
+    "sparse": (sparse(sparsity=0.3, std=0.1), IN_OUT),
+    "dirac": (dirac(), Axes("kernel in out")),
+    "delta_orthogonal": (delta_orthogonal(), Axes("kernel in out")),
+    "blocks": (orthogonal(), Axes("in out", blocks={"out": 2})),
+}  # fmt: skip
+
+
+def p_value(tensor, law):
+    return stats.kstest(np.asarray(tensor, dtype=np.float64).ravel(), law.cdf).pvalue
+
+
+def shape_for(axes):
+    return (8, 12) if len(axes.roles) == 2 else (3, 8, 12)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", LAWS)
+def test_values_follow_the_law(name, dtype, device):
+    """False-alarm rate: 1e-6 for each case, with a fixed seed."""
+    scheme, law = LAWS[name]
+    drawn = Initializer(scheme, IN_OUT, seed=7)(SHAPE, dtype).numpy()
+    assert drawn.dtype == dtype
+    assert p_value(drawn, law) > 1e-6
+    assert law.support()[0] <= drawn.min()
+    assert drawn.max() <= law.support()[1]
+
+
+def test_the_check_of_laws_sees_an_uncorrected_cut():
+    """As `keras.initializers.TruncatedNormal`, whose std is that before the cut."""
+    native = keras.initializers.TruncatedNormal(stddev=0.02, seed=1)(SHAPE)
+    assert p_value(native, truncated(0.02)) < 1e-6
+
+
+@pytest.mark.parametrize("name", LAWS)
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_low_precision_is_float32_rounded_once(name, dtype, device):
+    """spec: dtypes/1."""
+    scheme, law = LAWS[name]
+    wide, low = (Initializer(scheme, IN_OUT, seed=1)(SHAPE, d).numpy() for d in ("float32", dtype))
+    inside = (wide > law.ppf(0.01)) & (wide < law.ppf(0.99))  # bounds are rounded inward
+    assert np.array_equal(low[inside], wide.astype(low.dtype)[inside])
+    assert law.support()[0] <= low.astype(np.float64).min()
+    assert low.astype(np.float64).max() <= law.support()[1]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_low_precision_is_unbiased(dtype, device):
+    """Mean within 4.5 standard errors of 4 million draws."""
+    n = 4_000_000
+    drawn = Initializer(uniform(bound=1.0), seed=0)((n,), dtype).numpy().astype(np.float64)
+    assert abs(drawn.mean()) < 4.5 / math.sqrt(3 * n)
+    assert len(np.unique(drawn)) > 3_000
+
+
+def test_the_check_of_bias_sees_keras():
+    """128 values, and a mean of 138 standard errors at 10^8 (the reference's figures)."""
+    n = 4_000_000
+    native = keras.initializers.RandomUniform(-1, 1, seed=1)((n,), "bfloat16").numpy()
+    values = native.astype(np.float64)
+    assert abs(values.mean()) > 4.5 / math.sqrt(3 * n)
+    assert len(np.unique(values)) <= 256
+
+
+@pytest.mark.parametrize(
+    "dtype", ["float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"]
+)
+def test_a_uniform_law_never_returns_its_upper_end(dtype, device):
+    """spec: dtypes/3. In bfloat16, Keras returns 4.0 about once in 128."""
+    drawn = tf.cast(
+        Initializer(uniform(low=3.0, high=4.0), seed=0)((1_000_000,), dtype), tf.float32
+    )
+    assert drawn.numpy().min() >= 3.0
+    assert drawn.numpy().max() < 4.0
+
+
+@pytest.mark.parametrize("name", ["normal", "uniform", "truncated"])
+def test_complex_variance_is_of_the_modulus_and_the_phase_is_uniform(name, device):
+    schemes = {
+        "normal": normal(std=0.5),
+        "uniform": uniform(bound=0.5 * math.sqrt(2)),
+        "truncated": truncated_normal(std=0.5),
+    }
+    drawn = Initializer(schemes[name], seed=3)(SHAPE, "complex64").numpy()
+    square = np.abs(drawn).astype(np.float64) ** 2
+    assert square.mean() == pytest.approx(0.25, abs=4.5 * square.std() / math.sqrt(square.size))
+    assert p_value(np.angle(drawn), centered(math.pi)) > 1e-6
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "complex64"])
+@pytest.mark.parametrize("shape", [(40, 30), (30, 40)])
+def test_orthogonal_in_every_dtype(shape, dtype, device):
+    """Keras' raises in bfloat16."""
+    drawn = tf.cast(Initializer(orthogonal(), IN_OUT, seed=0)(shape, dtype), tf.complex128).numpy()
+    matrix = drawn if shape[0] > shape[1] else drawn.T
+    eps = {"float16": 2**-10, "bfloat16": 2**-7}.get(dtype, 2**-23)
+    assert np.abs(matrix.conj().T @ matrix - np.eye(30)).max() < 8 * eps
+
+
+def test_an_object_draws_anew_at_every_call():
+    """The reference's D31: two layers that share an object of Keras have equal weights."""
+    init = Initializer(he_normal(), IN_OUT, seed=3)
+    first, second = (keras.layers.Dense(8, kernel_initializer=init) for _ in range(2))
+    for layer in (first, second):
+        layer.build((None, 8))
+    assert not np.isin(first.kernel.numpy(), second.kernel.numpy()).any()
+    again = Initializer(he_normal(), IN_OUT, seed=3)
+    for layer in (first, second):
+        assert np.array_equal(again((8, 8)).numpy(), layer.kernel.numpy())
+
+
+def test_with_a_path_it_draws_the_same_as_kerass_own():
+    init = Initializer(normal(std=1.0), seed=3, path="dense.kernel")
+    assert np.array_equal(init((8,)).numpy(), init((8,)).numpy())
+    other = Initializer(normal(std=1.0), seed=3, path=("dense", "kernel"))
+    assert np.array_equal(init((8,)).numpy(), other((8,)).numpy())
+    for different in (Initializer(normal(std=1.0), seed=3, path="dense.bias"),
+                      Initializer(normal(std=1.0), seed=3 + 2**32, path="dense.kernel")):  # fmt: skip
+        assert not np.isin(init((50,)).numpy(), different((50,)).numpy()).any()
+
+
+def test_projections_of_an_attention_layer_differ():
+    """Keras copies the object for each, by its configuration."""
+    layer = keras.layers.MultiHeadAttention(
+        2, 4, kernel_initializer=Initializer(glorot_uniform(), Axes("in out out"), seed=1)
+    )
+    layer.build((None, 5, 8), (None, 5, 8))
+    query, key, value, _ = (v.numpy() for v in layer.trainable_variables if v.name == "kernel")
+    assert not np.isin(query, key).any()
+    assert not np.isin(key, value).any()
+
+
+@pytest.mark.parametrize("kind", ["SeedGenerator", "Generator", "tensor"])
+def test_seeds_of_tensorflow_and_keras(kind):
+    seeds = {
+        "SeedGenerator": lambda: keras.random.SeedGenerator(7),
+        "Generator": lambda: tf.random.Generator.from_seed(7),
+        "tensor": lambda: tf.constant([7, 0]),
+    }
+    init, same = (Initializer(normal(std=1.0), seed=seeds[kind]()) for _ in range(2))
+    first, second = init(SHAPE).numpy(), init(SHAPE).numpy()
+    assert np.array_equal(first, same(SHAPE).numpy())
+    assert np.array_equal(first, second) is (kind == "tensor")
+    assert p_value(first, stats.norm) > 1e-6
+
+
+def test_global_state_is_left_alone():
+    tf.random.set_seed(1)
+    expected = tf.random.normal((4,)).numpy()
+    tf.random.set_seed(1)
+    generator = tf.random.get_global_generator()
+    state = generator.state.numpy()
+    for scheme, axes in SCHEMES.values():
+        Initializer(scheme, axes, seed=0)(shape_for(axes))
+    assert np.array_equal(tf.random.normal((4,)).numpy(), expected)
+    assert np.array_equal(generator.state.numpy(), state)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("name", SCHEMES)
+def test_a_function_draws_what_eager_does(name, jit_compile):
+    scheme, axes = SCHEMES[name]
+    seed = tf.constant([3, 4])
+
+    @tf.function(jit_compile=jit_compile)
+    def draw(seed):
+        return Initializer(scheme, axes, seed=seed)(shape_for(axes))
+
+    expected = Initializer(scheme, axes, seed=seed)(shape_for(axes))
+    np.testing.assert_allclose(draw(seed).numpy(), expected.numpy(), rtol=2e-5, atol=2e-6)
+
+
+def test_a_model_may_be_built_within_a_function():
+    init = Initializer(he_normal(), IN_OUT, seed=0, path="w")
+    drawn = tf.function(lambda: init((8, 8)))()
+    assert np.array_equal(drawn.numpy(), init((8, 8)).numpy())
+
+
+def test_tensors_are_where_tf_device_says(device):
+    for scheme in (zeros(), normal(std=1.0), orthogonal()):
+        assert f"{device}:0" in Initializer(scheme, IN_OUT, seed=0)((4, 4)).device
+    with tf.device("CPU:1"):
+        assert "CPU:1" in Initializer(normal(std=1.0), seed=0)((4,)).device
+
+
+def test_a_layout_is_honoured():
+    mesh = dtensor.create_mesh([("x", 2)], devices=["CPU:0", "CPU:1"])
+    layout = dtensor.Layout(["x", dtensor.UNSHARDED], mesh)
+    init = Initializer(orthogonal(), IN_OUT, seed=0, path="w")
+    parts = dtensor.unpack(init((8, 6), layout=layout))
+    assert [part.shape for part in parts] == [(4, 6)] * 2
+    assert np.array_equal(np.concatenate([p.numpy() for p in parts]), init((8, 6)).numpy())
+
+
+def test_blocks_are_separate_parameters():
+    """spec: randomness/3."""
+    axes = Axes("in out", blocks={"out": 3})
+    fused = Initializer(orthogonal(), axes, seed=1, path="w")((8, 24)).numpy()
+    for i, block in enumerate(np.split(fused, 3, axis=1)):
+        alone = Initializer(orthogonal(), IN_OUT, seed=1, path=f"w.{i}")((8, 8)).numpy()
+        np.testing.assert_allclose(block, alone, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "init",
+    [
+        Initializer(he_normal(), Axes("kernel in out", groups=2), seed=3),
+        Initializer(normal(std=1.0), seed=3, path="dense.kernel", fans=Fans(4, 2)),
+        Initializer(zeros()),
+        Initializer(normal(std=1.0), seed=keras.random.SeedGenerator(1)),
+    ],
+)
+def test_configurations_round_trip(init):
+    config = init.get_config()
+    assert Initializer.from_config(json.loads(json.dumps(config))).get_config() == config
+    revived = keras.initializers.deserialize(keras.initializers.serialize(init))
+    assert revived.get_config() == config
+    shape = (4, 6, 8)
+    assert np.array_equal(revived(shape).numpy(), init(shape).numpy())
+
+
+@pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # in Keras' own writer
+def test_a_model_that_uses_one_is_saved_and_loaded(tmp_path):
+    init = Initializer(he_normal(), IN_OUT, seed=3)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, kernel_initializer=init)])
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert isinstance(loaded.layers[0].kernel_initializer, Initializer)
+    assert np.array_equal(loaded.get_weights()[0], model.get_weights()[0])
+
+
+def test_the_default_dtype_is_keras():
+    assert Initializer(normal(std=1.0), seed=0)((2,)).dtype == keras.config.floatx()
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (), (1,), (0,)])
+def test_shapes_of_no_or_one_element(shape):
+    drawn = Initializer(normal(std=1.0), seed=0)(shape).numpy()
+    assert drawn.shape == shape
+    assert np.isfinite(drawn).all()
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: Initializer(he_normal(), seed=0)((4, 3)), AxesError, "`axes` must be given"),
+        (lambda: Initializer(he_normal(), Axes("in"), seed=0)((4, 3)), AxesError, "one role"),
+        (lambda: Initializer(he_normal(), IN_OUT, seed=0)((0, 3)), FanError, "fan"),
+        (lambda: Initializer(normal(std=1.0)), SourceError, "`seed` must be given to draw normal"),
+        (lambda: Initializer(normal(std=1.0), seed=-1), SourceError, "got -1"),
+        (lambda: Initializer(normal(std=1.0), seed=2**64), SourceError, "got 18446744073709551616"),
+        (lambda: Initializer(normal(std=1.0), seed=True), SourceError, "got True"),
+        (lambda: Initializer(normal(std=1.0), seed="7"), SourceError, "got '7'"),
+        (lambda: Initializer(zeros(), path="w"), SourceError, "must come with an integer seed"),
+        (lambda: Initializer(normal(std=1.0), seed=0, path="a..b"), SourceError, "`path`"),
+        (lambda: Initializer(normal(std=math.nan), seed=0), SchemeError, "got nan"),
+        (lambda: Initializer(normal(std=1.0), seed=0)((3,), "int32"), DtypeError, "got int32"),
+        (lambda: Initializer(normal(std=1e5), seed=0)((3,), "float16"), DtypeError, "float16"),
+        (lambda: TfSource(tf.constant([1, 2, 3])), SourceError, r"tensor of shape \(2,\)"),
+        (lambda: Initializer(normal(std=1.0), seed=tf.random.Generator.from_seed(1)).get_config(),
+         SourceError, "to be saved"),
+    ],
+)  # fmt: skip
+def test_errors_name_the_argument_the_rule_and_the_value(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_float8_is_drawn():
+    drawn = Initializer(lecun_normal(), IN_OUT, seed=0)(SHAPE, "float8_e4m3fn")
+    values = tf.cast(drawn, tf.float32).numpy()
+    assert np.isfinite(values).all()
+    assert values.std() == pytest.approx(math.sqrt(1 / 200), rel=0.02)
