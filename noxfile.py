@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -19,7 +20,7 @@ ADAPTERS = ("packages/torch_adapter", "packages/jax_adapter", "packages/tf_adapt
 CONSTRAINTS = ("--constraint", "constraints.txt")
 
 
-def install(session: nox.Session, *packages: str, group: str | None = None) -> None:
+def provide(session: nox.Session, *packages: str, group: str | None = None) -> None:
     """Install packages and a dependency group, under the repository's constraints."""
     groups = nox.project.dependency_groups(PYPROJECT, group) if group else ()
     session.install(*CONSTRAINTS, *groups, *packages)
@@ -28,7 +29,7 @@ def install(session: nox.Session, *packages: str, group: str | None = None) -> N
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style and format, and that the distributions build and their metadata is sound."""
-    install(session, group="lint")
+    provide(session, group="lint")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     out = Path(session.create_tmp()) / "dist"
@@ -40,7 +41,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def typing(session: nox.Session) -> None:
     """Check types, strictly."""
-    install(session, CORE, *ADAPTERS, group="typing")
+    provide(session, CORE, *ADAPTERS, group="typing")
     session.run(
         "mypy",
         *(f"{package}/src" for package in (CORE, *ADAPTERS)),
@@ -49,6 +50,7 @@ def typing(session: nox.Session) -> None:
         "benchmarks",
         "tests/vendoring/run.py",
         "tests/vendoring/check.py",
+        "tests/install/check.py",
     )
 
 
@@ -56,9 +58,10 @@ def typing(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests and doctests of the core, on four array libraries, and of the adapters."""
     editable = [word for package in (CORE, *ADAPTERS) for word in ("--editable", package)]
-    install(session, *editable, group="tests")
+    provide(session, *editable, group="tests")
     session.env["COVERAGE_FILE"] = str(Path(session.create_tmp()) / "coverage")
-    paths = (f"{CORE}/tests/pure", f"{CORE}/tests/numeric", "tests/repo", "tests/vendoring")
+    whole = ("tests/repo", "tests/vendoring", "tests/install")
+    paths = (f"{CORE}/tests/pure", f"{CORE}/tests/numeric", *whole)
     adapters = [f"{package}/tests" for package in ADAPTERS]
     session.run("coverage", "run", "-m", "pytest", *paths, *adapters, *session.posargs)
     if not session.posargs:
@@ -70,10 +73,10 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def vendoring(session: nox.Session) -> None:
     """Vendor the core into a pretend host, by the walk-through, without NumPy; test it there."""
-    install(session, group="bare")
+    provide(session, group="bare")
     session.run("python", "tests/vendoring/run.py")
     # And, in the same place but with array libraries installed, the tests that draw.
-    install(session, group="vendored")
+    provide(session, group="vendored")
     host = Path(session.create_tmp()) / "host"
     shutil.rmtree(host, ignore_errors=True)
     shutil.copytree(f"{CORE}/src/fanwise", host / "hostlib/_vendor/initializers")
@@ -86,19 +89,64 @@ def vendoring(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Run every code block of the READMEs and the docs."""
-    install(session, CORE, *ADAPTERS, group="docs")
+    provide(session, CORE, *ADAPTERS, group="docs")
     session.run("pytest", "tests/docs", *session.posargs)
+
+
+@nox.session
+def examples(session: nox.Session) -> None:
+    """Run the examples: real models in each framework, and one recipe in all three."""
+    provide(session, CORE, *ADAPTERS, group="examples")
+    for example in (
+        "one_recipe",
+        "keras_simple_nn",
+        "torch_gpt2",
+        "flax_transformer",
+        "equinox_mlp",
+    ):
+        session.run("python", f"examples/{example}.py")
+
+
+@nox.session
+@nox.parametrize("adapter", ADAPTERS)
+def install(session: nox.Session, adapter: str) -> None:
+    """Install an adapter by its README's command, and check that nothing else came."""
+    command = re.search(
+        r"^python -m pip install (.+)$", (Path(adapter) / "README.md").read_text(), re.M
+    )
+    assert command is not None
+    session.install(*CONSTRAINTS, *command[1].split())
+    (package,) = (path.name for path in (Path(adapter) / "src").iterdir())
+    session.run("python", "tests/install/check.py", package)
+
+
+@nox.session(default=False)
+def minimums(session: nox.Session) -> None:
+    """Run the adapters' tests with the oldest releases that they are known to work with.
+
+    An argument picks one: torch, jax or tf. Old releases of PyTorch come with CUDA: gigabytes.
+    """
+    for name in session.posargs or ("torch", "jax", "tf"):
+        package = f"packages/{name}_adapter"
+        oldest = nox.project.dependency_groups(PYPROJECT, f"minimum-{name}")
+        session.install(*oldest, "--editable", CORE, "--editable", package)
+        # Defects of the newest releases are not those of the oldest, which also warn of more; and
+        # `torch.compile` of old ones cannot take a scheme for a constant.
+        options = ("-m", "not newest", "-W", "ignore::DeprecationWarning")
+        chosen = ("-k", "not compiled") if name == "torch" else ()
+        session.run("pytest", f"{package}/tests", *options, *chosen)
 
 
 @nox.session
 def demo(session: nox.Session) -> None:
     """Initialize GPT-2 small and ResNet-50, print their ledgers, and read the files back."""
-    install(session, f"{CORE}[cli]")
+    provide(session, f"{CORE}[cli]")
     session.run("python", "examples/demo.py", *session.posargs)
 
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Measure NumPy draws against numpy.random, as ratios, and the import."""
-    install(session, CORE, group="bench")
-    session.run("python", "benchmarks/draws.py", *session.posargs)
+    """Measure draws, models, imports and calls against NumPy's and each framework's own."""
+    provide(session, CORE, *ADAPTERS, group="bench")
+    session.run("python", "benchmarks/draws.py")
+    session.run("python", "benchmarks/adapters.py", *session.posargs)

@@ -1,5 +1,6 @@
 """Four devices on any machine, before JAX looks for them; and the devices to test on."""
 
+import contextlib
 import os
 
 os.environ["XLA_FLAGS"] = (
@@ -24,3 +25,19 @@ def device(request):
 @pytest.fixture
 def key():
     return jax.random.key(7)
+
+
+@pytest.fixture
+def x64():
+    """Enable or disable 64-bit dtypes, in every release of JAX."""
+
+    @contextlib.contextmanager
+    def enabled(on):
+        before = jax.config.jax_enable_x64
+        jax.config.update("jax_enable_x64", on)
+        try:
+            yield
+        finally:
+            jax.config.update("jax_enable_x64", before)
+
+    return enabled

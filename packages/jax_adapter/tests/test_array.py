@@ -102,10 +102,10 @@ def shape_for(axes):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", LAWS)
-def test_values_follow_the_law(name, dtype, device, key):
+def test_values_follow_the_law(name, dtype, device, key, x64):
     """False-alarm rate: 1e-6 for each case, with a fixed seed."""
     scheme, law = LAWS[name]
-    with jax.enable_x64(dtype == "float64"):
+    with x64(dtype == "float64"):
         array = initializer(scheme, IN_OUT)(key, SHAPE, dtype)
         assert array.dtype == dtype
         assert p_value(array, law) > 1e-6
@@ -305,11 +305,11 @@ def test_initializers_are_data():
     assert isinstance(one, jax.nn.initializers.Initializer)
 
 
-def test_dtypes_default_to_the_initializers_and_then_to_jaxs(key):
+def test_dtypes_default_to_the_initializers_and_then_to_jaxs(key, x64):
     assert initializer(zeros())(key, (2,)).dtype == jnp.float32
     assert initializer(zeros(), dtype=jnp.bfloat16)(key, (2,)).dtype == jnp.bfloat16
     assert initializer(zeros(), dtype=jnp.bfloat16)(key, (2,), jnp.float16).dtype == jnp.float16
-    with jax.enable_x64(True):
+    with x64(True):
         assert initializer(normal(std=1.0))(key, (2,)).dtype == jnp.float64
     with pytest.warns(UserWarning, match="float64"):
         assert initializer(normal(std=1.0))(key, (2,), "float64").dtype == jnp.float32

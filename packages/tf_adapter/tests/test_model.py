@@ -247,6 +247,9 @@ def test_a_subclassed_model():
     model = Model()
     with pytest.raises(SourceError, match="must be built"):
         init_model(model, HE, seed=0)
+    model.built = True  # as Keras marks it where `build` fails
+    with pytest.raises(SourceError, match="must be built, or called once, got 'dense' that is not"):
+        init_model(model, HE, seed=0)
     model(tf.zeros((1, 4)))
     ledger = init_model(model, HE, seed=0)
     assert [e.path for e in ledger.entries][::2] == [

@@ -2,7 +2,10 @@
 
 import copy
 import math
+import subprocess
+import sys
 
+import numpy as np
 import pytest
 import torch
 from fanwise_torch import declare, init_module_, plan_module
@@ -209,6 +212,141 @@ def test_frozen_and_loaded_parameters_are_left():
     for name in ("0.weight", "0.bias", "1.weight", "1.bias"):
         assert torch.equal(model.state_dict()[name], before[name])
     assert not torch.equal(model[2].weight, before["2.weight"])
+
+
+def test_what_is_tied_to_a_loaded_or_frozen_parameter_is_left():
+    def tied():
+        model = nn.Sequential(nn.Embedding(5, 3), nn.Linear(3, 5, bias=False), nn.Linear(3, 2))
+        model[1].weight = model[0].weight
+        return model
+
+    model = tied()
+    before = model[0].weight.clone()
+    ledger = init_module_(model, HE_LINEAR, seed=0, loaded={"1.weight"})
+    assert [e.status for e in ledger.entries][:2] == ["loaded", "tied"]
+    assert torch.equal(model[0].weight, before)
+
+
+def test_a_parametrized_weight_is_loaded_or_frozen_with_any_of_its_originals():
+    for change in ("loaded", "frozen"):
+        model = nn.Sequential(parametrizations.weight_norm(nn.Linear(4, 4)), nn.Linear(4, 4))
+        before = model[0].weight.clone()
+        loaded = {"0.parametrizations.weight.original0"} if change == "loaded" else ()
+        if change == "frozen":
+            model[0].parametrizations.weight.original0.requires_grad_(False)
+        ledger = init_module_(model, HE_LINEAR, seed=0, loaded=loaded)
+        assert {e.path: e.status for e in ledger.entries}["0.weight"] == change
+        assert torch.equal(model[0].weight, before)
+
+
+def test_a_view_of_a_loaded_parameter_is_not_drawn():
+    model = nn.Sequential(nn.Linear(4, 4, bias=False), nn.Linear(4, 2, bias=False))
+    model[1].weight = nn.Parameter(model[0].weight.detach()[1:3])
+    with pytest.raises(RecipeError, match="share memory"):
+        init_module_(model, only(Rule(scheme=he_normal())), seed=0, loaded={"0.weight"})
+
+
+@pytest.mark.parametrize(("loaded", "message"), [("0.weight", "not one string"),
+                                                 ({"0.wieght"}, r"got \['0\.wieght'\]")])  # fmt: skip
+def test_loaded_must_be_names(loaded, message):
+    with pytest.raises(RecipeError, match=message):
+        init_module_(nn.Sequential(nn.Linear(4, 4)), HE_LINEAR, seed=0, loaded=loaded)
+
+
+def test_loaded_may_be_the_keys_of_a_state_dict():
+    model = nn.Sequential(parametrizations.weight_norm(nn.Linear(4, 4)), nn.BatchNorm1d(4))
+    ledger = init_module_(model, only(), seed=0, loaded=iter(model.state_dict()))
+    assert {e.status for e in ledger.entries} == {"loaded"}
+
+
+def test_a_shared_parametrized_layer_is_tied():
+    shared = parametrizations.weight_norm(nn.Linear(4, 4))
+    ledger = init_module_(nn.Sequential(shared, nn.ReLU(), shared), HE_LINEAR, seed=0)
+    assert {e.path: e.status for e in ledger.entries}["2.weight"] == "tied"
+
+
+def test_what_is_assigned_comes_after_the_parameters_of_its_parametrization():
+    class LowRank(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Parameter(torch.randn(4, 2)), nn.Parameter(torch.randn(2, 4))
+
+        def forward(self, weight):
+            return weight + self.a @ self.b
+
+        def right_inverse(self, weight):
+            return weight - self.a @ self.b
+
+    layer, plain = nn.Linear(4, 4), nn.Linear(4, 4)
+    parametrize.register_parametrization(layer, "weight", LowRank())
+    layer.parametrizations.weight[0].eval()
+    recipe = only(*HE_LINEAR.rules[:1], Rule(scheme=normal(std=1.0), match="parametrizations.*"),
+                  HE_LINEAR.rules[1])  # fmt: skip
+    init_module_(layer, recipe, seed=0)
+    init_module_(plain, HE_LINEAR, seed=0)
+    assert torch.allclose(layer.weight, plain.weight, atol=1e-5)
+    assert not layer.parametrizations.weight[0].training
+
+
+def test_many_views_of_one_buffer_are_apart():
+    flat = torch.zeros(300 * 12)
+    model = nn.ModuleList(nn.Linear(4, 3, bias=False) for _ in range(300))
+    for i, layer in enumerate(model):
+        layer.weight = nn.Parameter(flat[12 * i : 12 * i + 12].view(3, 4))
+    init_module_(model, only(Rule(scheme=he_normal())), seed=0)
+    assert (flat != 0).all()
+
+
+def test_a_bias_whose_weight_is_not_a_parameter_needs_no_fans_for_zeros():
+    layer = nn.Linear(4, 3)
+    del layer.weight
+    layer.register_buffer("weight", torch.zeros(3, 4, dtype=torch.int8))
+    init_module_(layer, only(Rule(scheme=zeros(), kind="bias")), seed=0)
+    assert (layer.bias == 0).all()
+
+
+def test_seeds_of_numpy():
+    one, other = nn.Linear(4, 4), nn.Linear(4, 4)
+    init_module_(one, HE_LINEAR, seed=5)
+    init_module_(other, HE_LINEAR, seed=np.int64(5))
+    assert torch.equal(one.weight, other.weight)
+
+
+DTENSOR = """
+import sys, torch
+import torch.distributed as dist
+from torch import nn
+from torch.distributed.tensor import Replicate, Shard, distribute_tensor, init_device_mesh
+from fanwise import Axes, Recipe, Rule, orthogonal, zeros
+from fanwise_torch import init_module_
+
+rank, store = int(sys.argv[1]), sys.argv[2]
+dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
+mesh = init_device_mesh("cpu", (2,))
+recipe = Recipe((Rule(scheme=zeros(), kind="bias"), Rule(scheme=orthogonal())))
+plain = nn.Linear(6, 8)
+init_module_(plain, recipe, seed=3)
+for placement in (Shard(0), Shard(1), Replicate()):
+    layer = nn.Linear(6, 8)
+    layer.weight = nn.Parameter(distribute_tensor(layer.weight.detach(), mesh, [placement]))
+    before = torch.get_rng_state()
+    init_module_(layer, recipe, seed=3)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(layer.weight.full_tensor(), plain.weight), placement
+dist.destroy_process_group()
+"""
+
+
+def test_a_dtensor_has_the_values_of_the_whole(tmp_path):
+    """The reference's D34: values and their scale depend on the layout elsewhere."""
+    command = [sys.executable, "-c", DTENSOR]
+    ranks = [
+        subprocess.Popen([*command, str(rank), str(tmp_path / "store")], stderr=subprocess.PIPE)
+        for rank in range(2)
+    ]
+    for process in ranks:
+        _, error = process.communicate(timeout=120)
+        assert process.returncode == 0, error.decode()
 
 
 def test_buffers_are_left_unless_a_rule_is_for_them():

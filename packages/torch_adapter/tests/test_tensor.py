@@ -329,6 +329,10 @@ def test_init_like_has_the_layout_and_the_options_asked_for():
         (lambda t: init_([1.0], zeros()), SourceError, "`tensor` must be a torch.Tensor, got list"),
         (lambda t: init_(t[:, :1].expand(4, 3), normal(std=1.0), generator=0), SourceError,
          "a place for each element, got strides"),
+        (lambda t: init_(t.view(-1).as_strided((3, 4), (2, 1)), zeros()), SourceError,
+         "a place for each element"),
+        (lambda t: init_(t.to("meta"), normal(std=1.0), generator=-1), SourceError, "got -1"),
+        (lambda t: init_(_made_in_inference_mode(), zeros()), SourceError, "inference_mode"),
         (lambda t: init_(t.to_sparse(), zeros()), SourceError, "`tensor` must be strided"),
         (lambda t: init_(torch.nn.UninitializedParameter(), zeros()), SourceError, "lazy"),
     ],
@@ -338,6 +342,22 @@ def test_errors_come_before_anything_is_written(call, error, message):
     with pytest.raises(error, match=message):
         call(tensor)
     assert (tensor == 7.0).all()
+
+
+def _made_in_inference_mode():
+    with torch.inference_mode():
+        return torch.empty(3)
+
+
+def test_seeds_of_numpy_and_conjugated_tensors():
+    one, other = (
+        init_(torch.empty(9), normal(std=1.0), generator=seed) for seed in (5, np.int64(5))
+    )
+    assert torch.equal(one, other)
+    for scheme in (normal(std=1.0), truncated_normal(std=1.0)):
+        conjugated = torch.empty(4, dtype=torch.complex64).conj()
+        plain = init_(torch.empty(4, dtype=torch.complex64), scheme, generator=0)
+        assert torch.equal(init_(conjugated, scheme, generator=0), plain)
 
 
 def test_a_generator_of_another_device_is_an_error():

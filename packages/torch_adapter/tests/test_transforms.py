@@ -85,6 +85,28 @@ def test_compiled_drop_in_draws_anew_each_time():
         assert not torch.equal(first, second)
 
 
+def test_compiled_with_other_seeds_and_numbers():
+    """Which the compiler makes symbols of, from the second value on."""
+    scheme, axes = he_normal(), Axes("out in")
+
+    def draw(tensor, seed):
+        return init_(tensor, scheme, axes, generator=seed)
+
+    compiled = torch.compile(draw, fullgraph=True)
+    for seed in (0, 1, 22, 2**40, 2**64 - 1):
+        assert torch.equal(compiled(torch.empty(4, 3), seed), draw(torch.empty(4, 3), seed))
+
+
+@pytest.mark.global_generator
+def test_compiled_drop_in_with_other_numbers():
+    compiled = torch.compile(lambda x, std: nn_init.normal_(x, 0.0, std), fullgraph=True)
+    for std in (0.5, 0.25, 0.1):
+        torch.manual_seed(0)
+        drawn = compiled(torch.empty(50), std)
+        torch.manual_seed(0)
+        assert torch.equal(drawn, nn_init.normal_(torch.empty(50), 0.0, std))
+
+
 def test_compiled_drop_ins_without_randomness():
     compiled = torch.compile(lambda tensor: nn_init.dirac_(tensor, 2), fullgraph=True)
     assert torch.equal(compiled(torch.empty(4, 3, 3)), nn_init.dirac_(torch.empty(4, 3, 3), 2))

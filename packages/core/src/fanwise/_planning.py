@@ -146,9 +146,16 @@ def _plan(
     try:
         scheme = rule.scheme_for(parameter.path)
         assert scheme is not None  # a rule has one or is left
-        fans = _fans_of_weight(parameter, rule, recipe, by_path)
         axes = parameter.axes if parameter.axes is not None else rule.axes
-        plan = resolve(scheme, parameter.shape, axes, fans=fans, field=parameter.field)
+        try:
+            fans = _fans_of_weight(parameter, rule, recipe, by_path)
+        except RecipeError as missing:
+            try:  # few schemes need them
+                plan = resolve(scheme, parameter.shape, axes, field=parameter.field)
+            except (AxesError, FanError):
+                raise missing from None
+        else:
+            plan = resolve(scheme, parameter.shape, axes, fans=fans, field=parameter.field)
     except (AxesError, FanError, LawError, SchemeError, RecipeError) as error:
         error.add_note(f"parameter: {parameter.path}; rule {index} {_selector(rule)}")
         raise

@@ -154,6 +154,9 @@ def _slots(
     layer: Any, path: tuple[str, ...], loaded: Container[str], seen: dict[int, str]
 ) -> Iterator[Slot]:
     """A layer's variables, and then those of the layers within it."""
+    if not layer.built and declare.dispatch(type(layer)) is not declare.dispatch(object):
+        where = ".".join(path) or layer.name
+        raise SourceError(f"`model` must be built, or called once, got {where!r} that is not")
     declarations = declare(layer)
     for variable in _own_variables(layer):
         name = ".".join((*path, variable.name))

@@ -136,8 +136,8 @@ class TfSource:
         return samplers.isotropic(_namespace, modulus(u), turn, tf.as_dtype(dtype))
 
     def _normal(self, shape: Shape, number: str, purpose: str) -> Any:
-        # Not `stateless_normal`: in float32, its tail is too heavy from 5.4 on, and ends at 5.7.
-        return _quantile(*self._uniforms(shape, number, purpose))
+        draw = _standard_normal if number == "float32" else _standard_normal_64
+        return tf.ensure_shape(draw(tf.constant(shape, tf.int32), self._key(purpose)), shape)
 
     def _uniforms(self, shape: Shape, number: str, purpose: str) -> tuple[Any, Any]:
         """Uniform numbers above 0 and their complements, each with its full relative precision."""
@@ -163,11 +163,11 @@ class TfSource:
         return seed
 
 
-def _words(shape: Shape, seed: Any, bits: int) -> Any:
+def _words(shape: Any, seed: Any, bits: int) -> Any:
     """Random integers: of 32 bits, which are the same whether XLA compiles them or not."""
     if bits == 32:
         return tf.random.stateless_uniform(shape, seed, None, None, tf.uint32)
-    return tf.bitcast(_words((*shape, 2), seed, 32), tf.uint64)
+    return tf.bitcast(_words(tf.concat([shape, [2]], 0), seed, 32), tf.uint64)
 
 
 def dtype_name(dtype: Any, /) -> str:
@@ -181,6 +181,29 @@ def dtype_name(dtype: Any, /) -> str:
 def compute_dtype_of_parts(dtype: str, /) -> str:
     """The dtype of the real and the imaginary part of a complex dtype."""
     return "float64" if dtype == "complex128" else "float32"
+
+
+_ARGUMENTS = (tf.TensorSpec([None], tf.int32), tf.TensorSpec([2], tf.int64))
+
+
+# Functions of a graph, traced once for all shapes: in eager mode each step would keep its memory.
+# Not `stateless_normal`: in float32, its tail is too heavy from 5.4 on, and ends at 5.7.
+
+
+@tf.function(input_signature=_ARGUMENTS, autograph=False)  # type: ignore[untyped-decorator]
+def _standard_normal(shape: Any, seed: Any) -> Any:
+    words = _words(shape, seed, 32)
+    rest = tf.bitwise.bitwise_and(words, tf.constant(0x7FFFFFFF, tf.uint32))
+    z = tf.math.ndtri((tf.cast(rest, tf.float32) + 0.5) * 2.0**-32)  # of p up to a half
+    return tf.where(tf.equal(rest, words), z, -z)
+
+
+@tf.function(input_signature=_ARGUMENTS, autograph=False)  # type: ignore[untyped-decorator]
+def _standard_normal_64(shape: Any, seed: Any) -> Any:
+    words = _words(shape, seed, 64)
+    rest = tf.bitwise.bitwise_and(words, tf.constant(0x7FFFFFFFFFFFFFFF, tf.uint64))
+    z = tf.math.ndtri((tf.cast(rest, tf.float64) + 0.5) * 2.0**-64)
+    return tf.where(tf.equal(rest, words), z, -z)
 
 
 def _quantile(p: Any, q: Any) -> Any:

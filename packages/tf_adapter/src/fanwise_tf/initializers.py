@@ -99,8 +99,8 @@ class _Scaled(_Drawn):
     scale: float
     mode: str
     distribution: str
-    input_axes: Any
-    output_axes: Any
+    input_axes: Any = None  # set by Keras from 3.15 on
+    output_axes: Any = None
 
     def _plan(self, shape: tuple[int, ...]) -> tuple[Any, Any, Any]:
         scheme = core.variance_scaling(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import itertools
-from collections.abc import Container, Iterator
+import operator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -23,6 +26,7 @@ from ._core import (
     stream_key,
 )
 from ._layers import declare
+from ._memory import memory, overlaps
 from ._source import dtype_name
 from ._tensor import check_tensor, write
 
@@ -35,16 +39,22 @@ class Slot:
     layer: nn.Module
     name: str
     tensor: torch.Tensor
+    memory: object  # equal for tensors that are the same memory
+
+    @property
+    def parametrized(self) -> bool:
+        """Whether it is assigned, through a parametrization."""
+        return _is_parametrized(self.layer, self.name)
 
     def finish(self) -> None:
         """Do what the layer needs once the tensor has been drawn."""
-        layer = self.layer
+        layer: Any = self.layer
         if isinstance(layer, nn.Embedding | nn.EmbeddingBag) and layer.padding_idx is not None:
             self.tensor[layer.padding_idx].zero_()
-        if self.name == "running_mean" and isinstance(layer, _NormBase):
-            assert layer.num_batches_tracked is not None  # as it tracks a mean
+        counted = isinstance(layer, _NormBase) and layer.num_batches_tracked is not None
+        if self.name == "running_mean" and counted:
             layer.num_batches_tracked.zero_()
-        if _is_parametrized(layer, self.name):
+        if self.parametrized:
             setattr(layer, self.name, self.tensor)
 
 
@@ -54,7 +64,7 @@ def init_module_(
     /,
     *,
     seed: int,
-    loaded: Container[str] = (),
+    loaded: Iterable[str] = (),
 ) -> Ledger:
     """Initialize the parameters of a module in place.
 
@@ -69,8 +79,9 @@ def init_module_(
         The rules; or what `plan_module` made of them, possibly on the device `meta`.
     seed : int
         From 0 up to 2**64 - 1.
-    loaded : container of str, default ()
-        Names of parameters and buffers that are loaded from a checkpoint and must be left alone.
+    loaded : iterable of str, default ()
+        Names of parameters and buffers that are loaded from a checkpoint and must be left alone,
+        such as the keys of a state dict. What is tied to one of them is left, too.
 
     Returns
     -------
@@ -88,10 +99,12 @@ def init_module_(
 
     Notes
     -----
-    The roles of axes are those of the layer's type; see `declare`. The weight of a parametrized
-    layer is assigned, through the parametrization's `right_inverse`. The row at an embedding's
+    The roles of axes are those of the layer's type, strides included; see `declare`. The weight of
+    a parametrized layer is assigned, through the parametrization's `right_inverse`; what that makes
+    of it is its own, and may be of another law. The row at an embedding's
     `padding_idx` is zero, as in PyTorch. Buffers are left as they are unless a rule is of kind
-    "buffer"; the running statistics of norms may have one, and their counts are then zero.
+    "buffer"; the running statistics of norms may have one, and their counts are then zero. After
+    `to_empty`, buffers have no values: a model that computes its own must do so again.
 
     Examples
     --------
@@ -105,9 +118,12 @@ def init_module_(
     2.bias    (2)     out     (8, 2)  constant  = 0
     """
     stream_key(seed, ())  # raises unless it is a seed
+    seed = operator.index(seed)
     slots, ledger = _plan(module, recipe, loaded)
     drawn = {entry.path for entry in ledger.entries if entry.plan is not None}
-    for slot, entry in zip(slots, ledger.entries, strict=True):
+    pairs = zip(slots, ledger.entries, strict=True)
+    # What is assigned comes last: its parametrizations may have parameters of their own.
+    for slot, entry in sorted(pairs, key=lambda pair: pair[0].parametrized):
         if entry.plan is not None:
             write(slot.tensor, entry.plan, seed, entry.stream)
         if entry.path in drawn or entry.parameter.tied_to in drawn:
@@ -116,7 +132,7 @@ def init_module_(
     return ledger
 
 
-def plan_module(module: nn.Module, recipe: Recipe, /, *, loaded: Container[str] = ()) -> Ledger:
+def plan_module(module: nn.Module, recipe: Recipe, /, *, loaded: Iterable[str] = ()) -> Ledger:
     """Decide what `init_module_` would do, from shapes alone.
 
     Parameters
@@ -147,76 +163,113 @@ def plan_module(module: nn.Module, recipe: Recipe, /, *, loaded: Container[str] 
 
 
 def _plan(
-    module: nn.Module, recipe: Recipe | Ledger, loaded: Container[str]
+    module: nn.Module, recipe: Recipe | Ledger, loaded: Iterable[str]
 ) -> tuple[list[Slot], Ledger]:
     if not isinstance(module, nn.Module):
         raise SourceError(f"`module` must be a torch.nn.Module, got {type(module).__name__}")
-    slots = _tie(_slots(module, loaded))
+    slots = _tie(list(_slots(module, _checked_names(module, loaded))))
     parameters = [slot.parameter for slot in slots]
     if isinstance(recipe, Ledger):
         ledger = recipe
         _check_same([entry.parameter for entry in ledger.entries], parameters)
     else:
         ledger = plan_model(recipe, parameters)
-    drawn = [slot for slot, e in zip(slots, ledger.entries, strict=True) if e.plan is not None]
-    for slot in drawn:
-        with _noting(slot.parameter.path):
-            check_tensor(slot.tensor)
-    _check_apart(drawn)
-    ledger.check_draws({slot.parameter.path: dtype_name(slot.tensor.dtype) for slot in drawn})
+    statuses = {entry.path: entry.status for entry in ledger.entries}
+    dtypes = {}
+    for slot in slots:
+        path = slot.parameter.path
+        if statuses[path] == "initialized":
+            with _noting(path):
+                check_tensor(slot.tensor)
+                dtypes[path] = dtype_name(slot.tensor.dtype)
+                if slot.parametrized:
+                    _check_assignable(slot)
+    _check_apart(slots, statuses)
+    ledger.check_draws(dtypes)
     return slots, ledger
 
 
-def _slots(module: nn.Module, loaded: Container[str]) -> Iterator[Slot]:
+def _checked_names(module: nn.Module, loaded: Iterable[str]) -> set[str]:
+    """The names that are loaded, if they are names of the module."""
+    if isinstance(loaded, str):
+        raise RecipeError(f"`loaded` must be names, not one string, got {loaded!r}")
+    names = set(loaded)
+    known = {name for name, _ in module.named_parameters(remove_duplicate=False)}
+    known |= {name for name, _ in module.named_buffers(remove_duplicate=False)}
+    for prefix, layer in module.named_modules(remove_duplicate=False):
+        known.add(_join(prefix, "_extra_state"))
+        if is_parametrized(layer):
+            assert isinstance(layer.parametrizations, nn.ModuleDict)
+            known |= {_join(prefix, name) for name in layer.parametrizations}
+    unknown = sorted(map(str, names - known))
+    if unknown:
+        raise RecipeError(f"`loaded` must be names in the module, got {unknown}")
+    return names
+
+
+def _slots(module: nn.Module, loaded: set[str]) -> Iterator[Slot]:
     """Every parameter and buffer under every name that it has."""
     for prefix, layer in module.named_modules(remove_duplicate=False):
         declarations = declare(layer)
-        for name, tensor, is_buffer, is_frozen in _own(layer, prefix):
+        for name, tensor, is_buffer, is_frozen, place in _own(layer, prefix):
             path = _join(prefix, name)
             with _noting(path):
                 if nn.parameter.is_lazy(tensor):
                     check_tensor(tensor)
-                default = Declaration(kind="bias" if name.endswith("bias") else "weight")
-                declared = declarations.get(name, default)
-                fans_of = declared.fans_of and _join(prefix, declared.fans_of)
-                drawable = tensor.is_floating_point() or tensor.is_complex()
+                declared = _declaration(declarations, name, layer)
                 parameter = Parameter(
                     path,
                     tuple(tensor.shape),
                     declared.axes,
                     "buffer" if is_buffer else declared.kind,
-                    fans_of,
+                    declared.fans_of and _join(prefix, declared.fans_of),
                     field="complex" if tensor.is_complex() else "real",
                 )
-                if path in loaded:
+                originals = _join(prefix, f"parametrizations.{name}.")
+                if path in loaded or any(other.startswith(originals) for other in loaded):
                     parameter = replace(parameter, left_as="loaded")
                 elif is_frozen:
                     parameter = replace(parameter, left_as="frozen")
-                elif not drawable:
+                elif not (tensor.is_floating_point() or tensor.is_complex()):
                     parameter = replace(parameter, left_as="skipped")
-            yield Slot(parameter, layer, name, tensor)
+            yield Slot(parameter, layer, name, tensor, place)
+
+
+def _declaration(declarations: Any, name: str, layer: nn.Module) -> Declaration:
+    """What a layer declares of one of its parameters, or what is assumed where it does not."""
+    if not isinstance(declarations, Mapping):
+        raise RecipeError(
+            f"`declare` must return a mapping for {type(layer).__name__}, got {declarations!r}"
+        )
+    default = Declaration(kind="bias" if name.endswith("bias") else "weight")
+    declared = declarations.get(name, default)
+    if not hasattr(declared, "fans_of"):
+        raise RecipeError(
+            f"`declare` must return Declarations for {type(layer).__name__}, got {declared!r}"
+        )
+    return cast(Declaration, declared)
 
 
 def _join(prefix: str, name: str) -> str:
     return f"{prefix}.{name}" if prefix else name
 
 
-def _own(layer: nn.Module, prefix: str) -> Iterator[tuple[str, torch.Tensor, bool, bool]]:
-    """A layer's own tensors: name, tensor, whether it is a buffer, whether it is frozen."""
+def _own(layer: nn.Module, prefix: str) -> Iterator[tuple[str, torch.Tensor, bool, bool, object]]:
+    """A layer's own tensors: name, tensor, whether a buffer, whether frozen, and which memory."""
     if isinstance(layer, ParametrizationList):
         return  # the tensors that it makes another of: the layer has that one
     for name, parameter in layer.named_parameters(recurse=False, remove_duplicate=False):
-        yield name, parameter, False, not parameter.requires_grad
+        yield name, parameter, False, not parameter.requires_grad, memory(parameter)
     for name, buffer in layer.named_buffers(recurse=False, remove_duplicate=False):
-        yield name, buffer, True, False
+        yield name, buffer, True, False, memory(buffer)
     if is_parametrized(layer):
         assert isinstance(layer.parametrizations, nn.ModuleDict)
         for name, parametrizations in layer.parametrizations.items():
             originals = list(parametrizations.parameters(recurse=False))
-            frozen = bool(originals) and not any(p.requires_grad for p in originals)
+            frozen = not all(original.requires_grad for original in originals)
             with _noting(_join(prefix, name)):
                 tensor = _parametrized(parametrizations)
-            yield name, tensor, not originals, frozen
+            yield name, tensor, not originals, frozen, id(parametrizations)
 
 
 def _is_parametrized(layer: nn.Module, name: str) -> bool:
@@ -225,71 +278,64 @@ def _is_parametrized(layer: nn.Module, name: str) -> bool:
 
 def _parametrized(parametrizations: nn.Module) -> torch.Tensor:
     """A new tensor like the one that parametrizations compute, to be assigned."""
-    for parametrization in parametrizations.children():
-        if not hasattr(parametrization, "right_inverse"):
-            raise RecipeError(
-                f"a parametrization must have a `right_inverse` to be assigned through, "
-                f"got {type(parametrization).__name__}"
-            )
-    training = parametrizations.training
+    modes = [(module, module.training) for module in parametrizations.modules()]
     parametrizations.eval()  # computing it must not change it, as spectral_norm does in training
     try:
         with torch.no_grad():
             return torch.empty_like(parametrizations())
     finally:
-        parametrizations.train(training)
+        for module, training in modes:
+            module.training = training
 
 
-def _tie(slots: Iterator[Slot]) -> list[Slot]:
-    """Declare as tied what is the same memory as a parameter before it."""
-    paths: dict[object, str] = {}
+def _check_assignable(slot: Slot) -> None:
+    """Raise unless a parametrized tensor can be assigned; tried on a copy, which is not kept."""
+    assert isinstance(slot.layer.parametrizations, nn.ModuleDict)
+    trial: Any = copy.deepcopy(slot.layer.parametrizations[slot.name])
+    for parametrization in trial.children():
+        if not hasattr(parametrization, "right_inverse"):
+            raise RecipeError(
+                f"a parametrization must have a `right_inverse` to be assigned through, "
+                f"got {type(parametrization).__name__}"
+            )
+    try:
+        with torch.no_grad():
+            trial.right_inverse(torch.zeros_like(slot.tensor))
+    except (NotImplementedError, RuntimeError, ValueError) as error:
+        raise RecipeError(
+            f"a parametrization must be one to assign through, got {type(error).__name__}: {error}"
+        ) from error
+
+
+def _tie(slots: list[Slot]) -> list[Slot]:
+    """Declare as tied what is the same memory as a parameter before it, and left if one is."""
+    groups: dict[object, list[Slot]] = {}
+    for slot in slots:
+        groups.setdefault(slot.memory, []).append(slot)
     tied = []
     for slot in slots:
-        first = paths.setdefault(_memory(slot.tensor), slot.parameter.path)
-        if first != slot.parameter.path:
-            parameter = replace(slot.parameter, tied_to=first, left_as=None)
-            slot = replace(slot, parameter=parameter)
-        tied.append(slot)
+        first, *others = groups[slot.memory]
+        if slot is first:
+            reasons = {same.parameter.left_as for same in (first, *others)} - {None}
+            left_as = "loaded" if "loaded" in reasons else next(iter(reasons), None)
+            parameter = replace(slot.parameter, left_as=left_as)
+        else:
+            parameter = replace(slot.parameter, tied_to=first.parameter.path, left_as=None)
+        tied.append(replace(slot, parameter=parameter))
     return tied
 
 
-def _memory(tensor: torch.Tensor) -> object:
-    if tensor.is_meta or tensor.numel() == 0 or tensor.layout != torch.strided:
-        return id(tensor)
-    return tensor.data_ptr(), tensor.device, tensor.dtype, tensor.shape, tensor.stride()
-
-
-def _check_apart(slots: list[Slot]) -> None:
-    """Raise if a part of memory would be written twice, by two parameters that are views of it."""
-    storages: dict[object, list[Slot]] = {}
-    for slot in slots:
-        tensor = slot.tensor
-        if not tensor.is_meta and tensor.numel():
-            key = tensor.untyped_storage().data_ptr(), tensor.device
-            storages.setdefault(key, []).append(slot)
-    for shared in storages.values():
-        for one, other in itertools.combinations(shared, 2):
-            if _overlap(one.tensor, other.tensor):
-                raise RecipeError(
-                    f"`module` must have parameters that are apart or tied, got "
-                    f"{one.parameter.path!r} and {other.parameter.path!r} that share memory"
-                )
-
-
-def _overlap(one: torch.Tensor, other: torch.Tensor) -> bool:
-    size = one.untyped_storage().nbytes()
-    written = torch.zeros(size, dtype=torch.bool)
-    found = []
-    for tensor in (one, other):
-        item = tensor.element_size()
-        view = written.as_strided(
-            (*tensor.shape, item),
-            (*(stride * item for stride in tensor.stride()), 1),
-            tensor.storage_offset() * item,
-        )
-        found.append(bool(view.any()))
-        view.fill_(True)
-    return found[1]
+def _check_apart(slots: list[Slot], statuses: Mapping[str, str]) -> None:
+    """Raise if memory would be written twice, or written although it is to be left."""
+    kept = ("initialized", "loaded", "frozen")
+    held = [slot for slot in slots if statuses[slot.parameter.path] in kept]
+    for one, other in overlaps([slot.tensor for slot in held]):
+        paths = [held[index].parameter.path for index in (one, other)]
+        if any(statuses[path] == "initialized" for path in paths):
+            raise RecipeError(
+                f"`module` must have parameters that are apart or tied, "
+                f"got {paths[0]!r} and {paths[1]!r} that share memory"
+            )
 
 
 def _check_same(planned: list[Parameter], found: list[Parameter]) -> None:

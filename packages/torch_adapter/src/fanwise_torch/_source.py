@@ -211,7 +211,8 @@ class TorchSource:
         """Fill a tensor in row-major order, whatever its strides; in place if possible."""
         if out is None:
             out = self.empty(region.shape, dtype)
-        whole = out if out.is_contiguous() else self.empty(region.shape, dtype)
+        in_place = out.is_contiguous() and not out.is_conj() and not out.is_neg()
+        whole = out if in_place else self.empty(region.shape, dtype)
         computing = native_dtype(compute_dtype(dtype))
         for chunk in torch.split(whole.view(-1), chunks.get(self.device.type, _DEVICE_CHUNK)):
             buffer = chunk if chunk.dtype == computing else torch.empty_like(chunk, dtype=computing)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import functools
-import json
+import operator
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import Any
 
 import torch
@@ -21,6 +20,7 @@ from ._core import (
     field_of,
     parse_path,
     resolve,
+    stream_key,
 )
 from ._source import TorchSource, dtype_name
 
@@ -72,9 +72,10 @@ def init_(
     Notes
     -----
     Values are drawn in float32 or wider and rounded once; PyTorch draws in the tensor's dtype.
-    They do not depend on strides. Gradients are not recorded, as in `torch.nn.init`. Under
-    `torch.compile`, `generator` must be a seed, and `scheme`, `axes` and `fans` must be made
-    outside of the compiled function.
+    They do not depend on strides. Gradients are not recorded, as in `torch.nn.init`. A DTensor
+    has the values of the whole tensor, of which each rank draws all and keeps its part; with a
+    generator, all ranks' must be in the same state. Under `torch.compile`, `generator` must be a
+    seed, and `scheme`, `axes` and `fans` must be made outside of the compiled function.
 
     Examples
     --------
@@ -142,8 +143,9 @@ def initialize(
     if torch.compiler.is_compiling():
         if isinstance(generator, torch.Generator):
             raise SourceError("`generator` must be a seed under torch.compile, got a Generator")
-        torch.ops.fanwise.initialize_(tensor, encode(scheme, axes, fans, generator, path))
-        return tensor
+        from . import _compiled  # here, as it imports the compiler
+
+        return _compiled.initialize(tensor, _compiled.encode(scheme, axes, fans, path), generator)
     check_tensor(tensor)
     name = dtype_name(tensor.dtype)
     plan = _resolve(scheme, tuple(tensor.shape), axes, fans, field_of(name))
@@ -159,9 +161,22 @@ def write(
     if tensor.is_meta:
         check_draw(plan, name)
         return
-    source = TorchSource(generator, path, device=tensor.device)
     with torch.no_grad():
-        draw(plan, source, dtype=name, out=tensor)
+        if is_dtensor(tensor):  # the whole is drawn, and the shard kept
+            from torch.distributed.tensor import DTensor, distribute_tensor
+
+            assert isinstance(tensor, DTensor)
+            local, mesh = tensor.to_local(), tensor.device_mesh
+            whole = torch.empty(tensor.shape, dtype=tensor.dtype, device=local.device)
+            write(whole, plan, generator, path)
+            local.copy_(distribute_tensor(whole, mesh, tensor.placements).to_local())
+            return
+        draw(plan, TorchSource(generator, path, device=tensor.device), dtype=name, out=tensor)
+
+
+def is_dtensor(tensor: torch.Tensor) -> bool:
+    """Whether a tensor is distributed over ranks; its module is imported if so."""
+    return type(tensor).__name__ == "DTensor" and hasattr(tensor, "placements")
 
 
 def check_tensor(tensor: Any) -> None:
@@ -172,21 +187,39 @@ def check_tensor(tensor: Any) -> None:
         raise SourceError("`tensor` must have a shape, got a lazy parameter: run the module once")
     if tensor.layout != torch.strided:
         raise SourceError(f"`tensor` must be strided, got layout {tensor.layout}")
-    if any(stride == 0 and n > 1 for stride, n in zip(tensor.stride(), tensor.shape, strict=True)):
+    if tensor.is_inference() and not torch.is_inference_mode_enabled():
+        raise SourceError("`tensor` must be written within torch.inference_mode, where it was made")
+    if _overlaps_itself(tensor):
         raise SourceError(
             f"`tensor` must have a place for each element, got strides {tensor.stride()} "
             f"for the shape {tuple(tensor.shape)}"
         )
 
 
+def _overlaps_itself(tensor: torch.Tensor) -> bool:
+    """Whether two elements may be in one place, as in an expanded tensor."""
+    reach = 0
+    axes = zip(tensor.stride(), tensor.shape, strict=True)
+    for stride, size in sorted(axis for axis in axes if axis[1] != 1):
+        if size and stride <= reach:
+            return True
+        reach += stride * (size - 1)
+    return False
+
+
 def _checked(scheme: Scheme, generator: Generator, path: str | Sequence[str]) -> Generator:
     name = getattr(scheme, "name", None)
     if generator is None and name not in _CONSTANT:
         raise SourceError(f"`generator` must be given to draw {name}, got None")
-    if isinstance(generator, bool) or not isinstance(generator, int | torch.Generator | None):
-        raise SourceError(f"`generator` must be a torch.Generator or a seed, got {generator!r}")
-    if path and not isinstance(generator, int):
+    if path and (generator is None or isinstance(generator, torch.Generator)):
         raise SourceError(f"`path` must come with a seed, got {path!r} with {generator!r}")
+    if generator is None or isinstance(generator, torch.Generator):
+        return generator
+    if isinstance(generator, bool) or not hasattr(generator, "__index__"):
+        raise SourceError(f"`generator` must be a torch.Generator or a seed, got {generator!r}")
+    if not torch.compiler.is_compiling():
+        generator = operator.index(generator)
+        stream_key(generator, parse_path(path))  # raises unless they are a seed and a path
     return generator
 
 
@@ -195,44 +228,3 @@ def _resolve(
     scheme: Scheme, shape: tuple[int, ...], axes: Axes | None, fans: Fans | None, field: Any
 ) -> Plan:
     return resolve(scheme, shape, axes, fans=fans, field=field)
-
-
-# Under torch.compile, initializing a tensor is one operator that the compiler does not look into.
-
-
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
-def encode(
-    scheme: Scheme,
-    axes: Axes | None,
-    fans: Fans | None,
-    generator: int | None,
-    path: str | Sequence[str] = (),
-) -> str:
-    """A call of `initialize` as text, which is what the operator takes."""
-    return json.dumps(
-        {
-            "scheme": scheme.to_data(),
-            "axes": None if axes is None else axes.to_data(),
-            "fans": None if fans is None else [str(fans.fan_in), str(fans.fan_out)],
-            "generator": generator,
-            "path": parse_path(path),
-        }
-    )
-
-
-@torch.library.custom_op("fanwise::initialize_", mutates_args=("tensor",))
-def _initialize_operator(tensor: torch.Tensor, call: str) -> None:
-    data = json.loads(call)
-    initialize(
-        tensor,
-        Scheme.from_data(data["scheme"]),
-        None if data["axes"] is None else Axes.from_data(data["axes"]),
-        None if data["fans"] is None else Fans(*map(Fraction, data["fans"])),
-        data["generator"],
-        data["path"],
-    )
-
-
-@_initialize_operator.register_fake
-def _(tensor: torch.Tensor, call: str) -> None:
-    pass

@@ -11,38 +11,79 @@ drawn from, as in PyTorch.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch.nn import init as _native
-from torch.nn.init import calculate_gain, constant_, eye_, zeros_
+from torch.nn.init import calculate_gain, constant_, eye_, ones_, zeros_
 
 from . import _core as core
-from ._tensor import encode, initialize
+from ._tensor import initialize
 
-__all__ = list(_native.__all__)
+__all__ = [
+    "calculate_gain",
+    "constant",
+    "constant_",
+    "dirac",
+    "dirac_",
+    "eye",
+    "eye_",
+    "kaiming_normal",
+    "kaiming_normal_",
+    "kaiming_uniform",
+    "kaiming_uniform_",
+    "normal",
+    "normal_",
+    "ones_",
+    "orthogonal",
+    "orthogonal_",
+    "sparse",
+    "sparse_",
+    "trunc_normal_",
+    "uniform",
+    "uniform_",
+    "xavier_normal",
+    "xavier_normal_",
+    "xavier_uniform",
+    "xavier_uniform_",
+    "zeros_",
+]
 
 Generator = torch.Generator | None
+Native = Callable[..., torch.Tensor]
 
 
 def uniform_(
     tensor: torch.Tensor, a: float = 0.0, b: float = 1.0, generator: Generator = None
 ) -> torch.Tensor:
-    """Uniform on [`a`, `b`)."""
+    """Uniform on [`a`, `b`); for a complex tensor, in the real and the imaginary part."""
+    a, b = _number(a), _number(b)
+    if a > b:
+        raise ValueError(f"`a` must be at most `b`, got {a} and {b}")
     if a == b:
         return constant_(tensor, a)
-    return _init(tensor, generator, "uniform", low=a, high=b)
+    if tensor.is_complex():
+        uniform_(torch.view_as_real(tensor.detach()), a, b, generator)
+        return tensor
+    return _init(tensor, generator, _native.uniform_, (a, b), "uniform", low=a, high=b)
 
 
 def normal_(
     tensor: torch.Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator = None
 ) -> torch.Tensor:
     """Normal."""
+    mean, std = _number(mean), _number(std)
+    if std < 0:
+        raise ValueError(f"`std` must be at least 0, got {std}")
     if std == 0:
         return constant_(tensor, mean)
-    return _init(tensor, generator, "normal", mean=mean, std=std)
+    if tensor.is_complex() and mean != 0:
+        with torch.no_grad():
+            return normal_(tensor, 0.0, std, generator).add_(mean)
+    return _init(tensor, generator, _native.normal_, (mean, std), "normal", mean=mean, std=std)
 
 
 def trunc_normal_(
@@ -54,9 +95,16 @@ def trunc_normal_(
     generator: Generator = None,
 ) -> torch.Tensor:
     """Normal of `mean` and `std`, given that it is within the absolute bounds `a` and `b`."""
+    mean, std, a, b = _number(mean), _number(std), _number(a), _number(b)
+    if a > b or std <= 0:
+        raise ValueError(f"`a` must be at most `b`, and `std` positive, got {a}, {b} and {std}")
+    if a == b:
+        return constant_(tensor, a)
     return _init(
         tensor,
         generator,
+        _native.trunc_normal_,
+        (mean, std, a, b),
         "truncated_normal",
         parent_mean=mean,
         parent_std=std,
@@ -72,21 +120,23 @@ def dirac_(tensor: torch.Tensor, groups: int = 1) -> torch.Tensor:
         raise ValueError("Only tensors with 3, 4, or 5 dimensions are supported")
     if tensor.size(0) % groups:
         raise ValueError("dim 0 must be divisible by groups")
-    return _init(tensor, None, "dirac", groups, center="upper")
+    if tensor.numel() == 0 or not (tensor.is_floating_point() or tensor.is_complex()):
+        return _native.dirac_(tensor, groups)
+    return _draw(tensor, None, "dirac", groups, center="upper")
 
 
 def xavier_uniform_(
     tensor: torch.Tensor, gain: float = 1.0, generator: Generator = None
 ) -> torch.Tensor:
     """Uniform of variance 2 `gain`^2 / (fan_in + fan_out)."""
-    return _init_scaled(tensor, generator, "glorot_uniform", gain)
+    return _init_scaled(tensor, generator, _native.xavier_uniform_, "glorot_uniform", gain)
 
 
 def xavier_normal_(
     tensor: torch.Tensor, gain: float = 1.0, generator: Generator = None
 ) -> torch.Tensor:
     """Normal of variance 2 `gain`^2 / (fan_in + fan_out)."""
-    return _init_scaled(tensor, generator, "glorot_normal", gain)
+    return _init_scaled(tensor, generator, _native.xavier_normal_, "glorot_normal", gain)
 
 
 def kaiming_uniform_(
@@ -97,7 +147,8 @@ def kaiming_uniform_(
     generator: Generator = None,
 ) -> torch.Tensor:
     """Uniform of variance gain^2 / fan, with the gain of `nonlinearity` of negative slope `a`."""
-    return _init_kaiming(tensor, generator, "he_uniform", a, mode, nonlinearity)
+    native = _native.kaiming_uniform_
+    return _init_kaiming(tensor, generator, native, "he_uniform", a, mode, nonlinearity)
 
 
 def kaiming_normal_(
@@ -108,7 +159,8 @@ def kaiming_normal_(
     generator: Generator = None,
 ) -> torch.Tensor:
     """Normal of variance gain^2 / fan, with the gain of `nonlinearity` of negative slope `a`."""
-    return _init_kaiming(tensor, generator, "he_normal", a, mode, nonlinearity)
+    native = _native.kaiming_normal_
+    return _init_kaiming(tensor, generator, native, "he_normal", a, mode, nonlinearity)
 
 
 def orthogonal_(tensor: torch.Tensor, gain: float = 1, generator: Generator = None) -> torch.Tensor:
@@ -116,7 +168,8 @@ def orthogonal_(tensor: torch.Tensor, gain: float = 1, generator: Generator = No
     if tensor.ndimension() < 2:
         raise ValueError("Only tensors with 2 or more dimensions are supported")
     # The law of a Haar matrix is that of its negative.
-    return _init_scaled(tensor, generator, "orthogonal", abs(gain))
+    gain = abs(_number(gain))
+    return _init_scaled(tensor, generator, _native.orthogonal_, "orthogonal", gain)
 
 
 def sparse_(
@@ -125,27 +178,37 @@ def sparse_(
     """Normal, but for ceil(`sparsity` x rows) zeros at random places of each column."""
     if tensor.ndimension() != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
-    if sparsity == 1 or std == 0:
+    if not 0 <= sparsity <= 1:
+        raise ValueError(f"`sparsity` must be from 0 to 1, got {sparsity}")
+    if math.ceil(sparsity * tensor.size(0)) == tensor.size(0) or std == 0:
         return zeros_(tensor)
-    return _init(tensor, generator, "sparse", sparsity=sparsity, std=std, per="in")
+    options = {"sparsity": sparsity, "std": _number(std), "per": "in"}
+    return _init(tensor, generator, _native.sparse_, (sparsity, std), "sparse", **options)
 
 
 def __getattr__(name: str) -> Any:
     return getattr(_native, name)  # PyTorch's private helpers, which some code imports
 
 
+def _number(value: Any) -> float:
+    number: float = value.item() if isinstance(value, torch.Tensor) else value
+    return number
+
+
 def _init_scaled(
-    tensor: torch.Tensor, generator: Generator, scheme: str, gain: float
+    tensor: torch.Tensor, generator: Generator, native: Native, scheme: str, gain: float
 ) -> torch.Tensor:
     _check_rank(tensor)
+    gain = _number(gain)
     if gain == 0 or tensor.numel() == 0:
         return zeros_(tensor)
-    return _init(tensor, generator, scheme, gain=gain)
+    return _init(tensor, generator, native, (gain,), scheme, gain=gain)
 
 
 def _init_kaiming(
     tensor: torch.Tensor,
     generator: Generator,
+    native: Native,
     scheme: str,
     a: float,
     mode: str,
@@ -158,8 +221,11 @@ def _init_kaiming(
     if mode.lower() not in modes:
         raise ValueError(f"`mode` must be one of {', '.join(modes)}, got {mode!r}")
     _check_rank(tensor)
-    gain = calculate_gain(nonlinearity, a)
-    return _init(tensor, generator, scheme, gain=gain, fan=mode.lower().removeprefix("fan_"))
+    options = {
+        "gain": calculate_gain(nonlinearity, a),
+        "fan": mode.lower().removeprefix("fan_"),
+    }
+    return _init(tensor, generator, native, (a, mode, nonlinearity), scheme, **options)
 
 
 def _check_rank(tensor: torch.Tensor) -> None:
@@ -170,25 +236,42 @@ def _check_rank(tensor: torch.Tensor) -> None:
 
 
 def _init(
+    tensor: torch.Tensor,
+    generator: Generator,
+    native: Native,
+    arguments: tuple[Any, ...],
+    scheme: str,
+    **options: Any,
+) -> torch.Tensor:
+    """Draw a scheme; or, in a dtype that cannot hold its law, what PyTorch makes of it."""
+    if generator is not None and not isinstance(generator, torch.Generator):
+        raise TypeError(f"`generator` must be a torch.Generator or None, got {generator!r}")
+    try:
+        return _draw(tensor, generator, scheme, **options)
+    except core.DtypeError:
+        return native(tensor, *arguments, generator=generator)
+
+
+def _draw(
     tensor: torch.Tensor, generator: Generator, scheme: str, groups: int = 1, **options: Any
 ) -> torch.Tensor:
-    """Initialize a tensor whose axes are taken, as in PyTorch, for those of a convolution."""
+    """Draw a scheme into a tensor whose axes are taken for those of a convolution."""
     if torch.compiler.is_compiling() and generator is None:
-        torch.ops.fanwise.initialize_(tensor, _encode(scheme, tensor.dim(), groups, options))
-        return tensor
-    made, axes = _make(scheme, tensor.dim(), groups, options)
+        from . import _compiled  # here, as it imports the compiler
+
+        words = {name: value for name, value in options.items() if isinstance(value, str)}
+        numbers = [name for name in options if name not in words]
+        call = _compiled.encode_named(scheme, groups, words, numbers)
+        values = [float(options[name]) for name in numbers]
+        return _compiled.initialize(tensor, call, None, values)
+    made, axes = make(scheme, tensor.dim(), groups, options)
     return initialize(tensor, made, axes, None, generator)
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
-def _encode(scheme: str, rank: int, groups: int, options: dict[str, Any]) -> str:
-    call: str = encode(*_make(scheme, rank, groups, options), None, None)
-    return call
-
-
-def _make(
+def make(
     scheme: str, rank: int, groups: int, options: dict[str, Any]
 ) -> tuple[core.Scheme, core.Axes | None]:
+    """A scheme by its name, and the axes that PyTorch takes those of a tensor for."""
     axes = core.Axes("out in" + " kernel" * (rank - 2), groups=groups) if rank > 1 else None
     return getattr(core, scheme)(**options), axes
 

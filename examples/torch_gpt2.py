@@ -1,0 +1,57 @@
+"""GPT-2 small of transformers in PyTorch: planned on `meta`, then filled, by a recipe file."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+
+import torch
+from fanwise_torch import declare, init_module_, plan_module
+from transformers import GPT2Config, GPT2LMHeadModel
+from transformers.pytorch_utils import Conv1D
+
+from fanwise import Axes, Declaration, Recipe
+from fanwise.numpy import measure
+
+RECIPE = Path(__file__).parent / "recipes/gpt2.json"
+
+
+def main() -> None:
+    """Initialize the model, print its ledger, and predict a token with it."""
+    device = sys.argv[1] if len(sys.argv) > 1 else "cpu"
+    # transformers' Conv1D is a linear layer that stores its weight the other way round.
+    declare.register(Conv1D, lambda layer: {"weight": Declaration(Axes("in out"))})
+    recipe = Recipe.from_data(json.loads(RECIPE.read_text()))
+    with torch.device("meta"):
+        model = GPT2LMHeadModel(GPT2Config())
+    ledger = plan_module(model, recipe)  # no memory yet, and every error is found here
+
+    model.to_empty(device=device)
+    model.tie_weights()  # which `to_empty` parts
+    for name, buffer in model.named_buffers():
+        if name.endswith("attn.bias"):  # the causal mask is the model's to fill, not a recipe's
+            buffer.copy_(torch.ones_like(buffer).tril())
+    init_module_(model, ledger, seed=0)
+
+    tensors = model.state_dict()
+    measured = {
+        entry.path: measure(entry.plan, tensors[entry.path].numpy(force=True))
+        for entry in ledger.entries
+        if entry.plan is not None
+    }
+    print(ledger.table(measured))
+    worst = max(abs(m.std_z) for m in measured.values() if m.std_z is not None)
+    print(f"\n{len(measured)} parameters drawn; std off by {worst:.1f} standard errors at most")
+    if worst > 6:
+        raise SystemExit("a parameter does not follow its law")
+    tokens = torch.arange(8, device=device)
+    with torch.no_grad():
+        logits = model(tokens[None]).logits[0]
+    loss = torch.nn.functional.cross_entropy(logits[:-1], tokens[1:]).item()
+    print(f"loss {loss:.3f}; of a uniform guess {math.log(logits.shape[-1]):.3f}")
+
+
+if __name__ == "__main__":
+    main()
