@@ -215,11 +215,12 @@ def _checked(scheme: Scheme, generator: Generator, path: str | Sequence[str]) ->
         raise SourceError(f"`path` must come with a seed, got {path!r} with {generator!r}")
     if generator is None or isinstance(generator, torch.Generator):
         return generator
+    if torch.compiler.is_compiling():  # where an integer may be a symbol
+        return generator
     if isinstance(generator, bool) or not hasattr(generator, "__index__"):
         raise SourceError(f"`generator` must be a torch.Generator or a seed, got {generator!r}")
-    if not torch.compiler.is_compiling():
-        generator = operator.index(generator)
-        stream_key(generator, parse_path(path))  # raises unless they are a seed and a path
+    generator = operator.index(generator)
+    stream_key(generator, parse_path(path))  # raises unless they are a seed and a path
     return generator
 
 
