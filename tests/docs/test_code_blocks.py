@@ -17,34 +17,49 @@ PAGES = [
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def page_blocks():
+def programs():
+    """The Python of each page: its blocks build on each other."""
+    return [
+        pytest.param("\n".join(blocks), id=str(path.relative_to(ROOT)))
+        for path in PAGES
+        if (blocks := [t for kind, t in BLOCK.findall(path.read_text()) if kind == "python"])
+    ]
+
+
+def commands():
     return [
         pytest.param(path, language, text, id=f"{path.relative_to(ROOT)}-{i}")
         for path in PAGES
         for i, (language, text) in enumerate(BLOCK.findall(path.read_text()))
+        if language != "python"
     ]
 
 
-@pytest.mark.parametrize(("path", "language", "text"), page_blocks())
-def test_the_block_runs(path, language, text, tmp_path):
+@pytest.fixture
+def checkout(tmp_path):
+    """A folder to run in, with what a checkout has."""
     for folder in ("examples", "packages", "docs"):
         (tmp_path / folder).symlink_to(ROOT / folder)
-    if language == "python":
-        earlier = [t for kind, t in BLOCK.findall(path.read_text()) if kind == "python"]
-        program = "\n".join(
-            earlier[: earlier.index(text) + 1]
-        )  # a page's blocks build on each other
-        subprocess.run([sys.executable, "-W", "error", "-c", program], cwd=tmp_path, check=True)
-    elif language == "sh":
-        for line in text.replace("\\\n", " ").splitlines():
-            if line.startswith("python -m fanwise"):
-                command = line.replace("python", sys.executable, 1)
-                subprocess.run(["bash", "-euc", command], cwd=tmp_path, check=True)
-            else:  # what CI, or the session that reads this, is itself
-                assert re.match(r"python -m (pip install|nox)", line), line
-    else:
+    return tmp_path
+
+
+@pytest.mark.parametrize("program", programs())
+def test_the_python_of_a_page_runs(program, checkout):
+    subprocess.run([sys.executable, "-W", "error", "-c", program], cwd=checkout, check=True)
+
+
+@pytest.mark.parametrize(("path", "language", "text"), commands())
+def test_other_blocks_run_or_say_what_they_are(path, language, text, checkout):
+    if language != "sh":
         assert language in ("text", "json"), f"{path}: a block must say its language"
+        return
+    for line in text.replace("\\\n", " ").splitlines():
+        if line.startswith("python -m fanwise"):
+            command = line.replace("python", sys.executable, 1)
+            subprocess.run(["bash", "-euc", command], cwd=checkout, check=True)
+        else:  # what CI, or a session that reads it, runs: this one, `install`
+            assert re.match(r"python -m (pip install|nox)", line), line
 
 
 def test_there_are_blocks():
-    assert len(page_blocks()) > 5
+    assert len([*programs(), *commands()]) > 5
