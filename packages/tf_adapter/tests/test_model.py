@@ -175,6 +175,15 @@ def test_frozen_and_loaded_variables_are_left():
     assert not np.array_equal(before[4], after[4])
 
 
+@pytest.mark.parametrize(
+    ("loaded", "message"),
+    [("dense.kernel", "not one string"), ({"kernel"}, r"got \['kernel'\]")],
+)
+def test_loaded_must_be_paths(loaded, message):
+    with pytest.raises(RecipeError, match=message):
+        init_model(sequential(layers.Dense(3), (4,)), HE, seed=0, loaded=loaded)
+
+
 def test_buffers_are_left_unless_a_rule_is_for_them():
     model = sequential(layers.BatchNormalization(), (4,))
     model.layers[0].moving_mean.assign([5.0] * 4)

@@ -228,6 +228,13 @@ def test_seeds_of_tensorflow_and_keras(kind):
     assert p_value(first, stats.norm) > 1e-6
 
 
+def test_seeds_of_numpy():
+    one, other = (
+        Initializer(normal(std=1.0), seed=seed, path="w")((4,)) for seed in (5, np.int64(5))
+    )
+    assert np.array_equal(one.numpy(), other.numpy())
+
+
 def test_global_state_is_left_alone():
     tf.random.set_seed(1)
     expected = tf.random.normal((4,)).numpy()

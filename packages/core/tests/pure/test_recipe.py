@@ -330,6 +330,15 @@ def test_buffers_are_for_rules_of_their_kind_alone():
     assert [(e.status, e.rule) for e in filled.entries] == [("initialized", 0), ("initialized", 1)]
 
 
+def test_a_weight_that_is_not_there_is_missed_by_schemes_that_take_its_fans_alone():
+    """spec: recipes/6."""
+    bias = Parameter("bias", (3,), Axes("out"), kind="bias", fans_of="weight")
+    ledger = plan_model(Recipe((Rule(scheme=zeros()),)), [bias])
+    assert ledger.entries[0].plan.parts[0].fans is None
+    with pytest.raises(RecipeError, match="`fans_of` must name a parameter with axes"):
+        plan_model(Recipe((Rule(scheme=he_normal()),)), [bias])
+
+
 def test_a_declaration_is_of_a_weight_without_axes_unless_it_says_more():
     assert Declaration() == Declaration(None, "weight", None)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -53,7 +53,7 @@ def init_params(
     /,
     *,
     declarations: Mapping[str, Declaration] | None = None,
-    loaded: Container[str] = (),
+    loaded: Iterable[str] = (),
 ) -> tuple[Tree, Ledger]:
     """Initialize the parameters of a model.
 
@@ -72,7 +72,7 @@ def init_params(
     declarations : mapping of str to Declaration, optional
         What parameters are, by path, for trees without layers in them: `trace_declarations` has
         it for Flax linen and Haiku. By default, the types of the layers in `tree` say it.
-    loaded : container of str, default ()
+    loaded : iterable of str, default ()
         Paths of arrays that are loaded from a checkpoint and must be left alone.
 
     Returns
@@ -130,7 +130,7 @@ def plan_params(
     /,
     *,
     declarations: Mapping[str, Declaration] | None = None,
-    loaded: Container[str] = (),
+    loaded: Iterable[str] = (),
 ) -> Ledger:
     """Decide what `init_params` would do, from shapes alone.
 
@@ -165,13 +165,22 @@ def _plan(
     recipe: Recipe | Ledger,
     leaves: list[Leaf],
     declarations: Mapping[str, Declaration] | None,
-    loaded: Container[str],
+    loaded: Iterable[str],
 ) -> Ledger:
     arrays = [leaf for leaf in leaves if _is_array(leaf.value)]
     if not arrays:
         raise RecipeError(
             "`tree` must have arrays or their shapes in it, as jax.eval_shape gives, got none"
         )
+    paths = {leaf.path for leaf in arrays}
+    if isinstance(loaded, str):
+        raise RecipeError(f"`loaded` must be paths, not one string, got {loaded!r}")
+    loaded = set(loaded)
+    for name, given in (("loaded", loaded), ("declarations", set(declarations or ()))):
+        if given - paths:
+            raise RecipeError(
+                f"`{name}` must be of arrays of the tree, got {sorted(given - paths)}"
+            )
     shared: dict[int, str] = {}
     parameters = []
     for leaf in arrays:
@@ -184,9 +193,6 @@ def _plan(
         if first != leaf.path:
             parameter = replace(parameter, tied_to=first, left_as=None)
         parameters.append(parameter)
-    unknown = sorted(set(declarations or ()) - {leaf.path for leaf in arrays})
-    if unknown:
-        raise RecipeError(f"`declarations` must be of arrays of the tree, got {unknown}")
     if isinstance(recipe, Ledger):
         ledger = recipe
         if [entry.parameter for entry in ledger.entries] != parameters:

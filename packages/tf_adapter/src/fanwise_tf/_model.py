@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import operator
 import re
 from collections import Counter
-from collections.abc import Container, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +39,7 @@ class Slot:
 
 
 def init_model(
-    model: Any, recipe: Recipe | Ledger, /, *, seed: int, loaded: Container[str] = ()
+    model: Any, recipe: Recipe | Ledger, /, *, seed: int, loaded: Iterable[str] = ()
 ) -> Ledger:
     """Initialize the variables of a Keras model in place.
 
@@ -52,7 +53,7 @@ def init_model(
         The rules; or what `plan_keras_model` made of them.
     seed : int
         From 0 up to 2**64 - 1.
-    loaded : container of str, default ()
+    loaded : iterable of str, default ()
         Paths of variables that are loaded from a checkpoint and must be left alone.
 
     Returns
@@ -89,6 +90,7 @@ def init_model(
     dense_1.bias    (2)     out     (8, 2)  constant  = 0
     """
     stream_key(seed, ())  # raises unless it is a seed
+    seed = operator.index(seed)
     slots, ledger = _plan(model, recipe, loaded)
     for slot, entry in zip(slots, ledger.entries, strict=True):
         if entry.plan is not None:
@@ -97,7 +99,7 @@ def init_model(
     return ledger
 
 
-def plan_keras_model(model: Any, recipe: Recipe, /, *, loaded: Container[str] = ()) -> Ledger:
+def plan_keras_model(model: Any, recipe: Recipe, /, *, loaded: Iterable[str] = ()) -> Ledger:
     """Decide what `init_model` would do, from shapes alone.
 
     Parameters
@@ -126,13 +128,19 @@ def plan_keras_model(model: Any, recipe: Recipe, /, *, loaded: Container[str] = 
     return ledger
 
 
-def _plan(model: Any, recipe: Recipe | Ledger, loaded: Container[str]) -> tuple[list[Slot], Ledger]:
+def _plan(model: Any, recipe: Recipe | Ledger, loaded: Iterable[str]) -> tuple[list[Slot], Ledger]:
     check_backend()
     if not isinstance(model, keras.Layer):
         raise SourceError(f"`model` must be a Keras layer or model, got {type(model).__name__}")
     if not model.built:
         raise SourceError(f"`model` must be built, or called once, got {model.name!r} that is not")
-    slots = list(_slots(model, (), loaded, {}))
+    if isinstance(loaded, str):
+        raise RecipeError(f"`loaded` must be paths, not one string, got {loaded!r}")
+    names = set(loaded)
+    slots = list(_slots(model, (), names, {}))
+    unknown = sorted(names - {slot.parameter.path for slot in slots})
+    if unknown:
+        raise RecipeError(f"`loaded` must be paths of the model, got {unknown}")
     parameters = [slot.parameter for slot in slots]
     if isinstance(recipe, Ledger):
         ledger = recipe
@@ -151,7 +159,7 @@ def _plan(model: Any, recipe: Recipe | Ledger, loaded: Container[str]) -> tuple[
 
 
 def _slots(
-    layer: Any, path: tuple[str, ...], loaded: Container[str], seen: dict[int, str]
+    layer: Any, path: tuple[str, ...], loaded: set[str], seen: dict[int, str]
 ) -> Iterator[Slot]:
     """A layer's variables, and then those of the layers within it."""
     if not layer.built and declare.dispatch(type(layer)) is not declare.dispatch(object):
@@ -171,7 +179,7 @@ def _parameter(
     variable: Any,
     layer: Any,
     declarations: Any,
-    loaded: Container[str],
+    loaded: set[str],
     seen: dict[int, str],
 ) -> Parameter:
     declared = declarations.get(variable.name)

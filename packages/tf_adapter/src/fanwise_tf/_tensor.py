@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import operator
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
@@ -14,6 +15,8 @@ from tensorflow.experimental import dtensor
 
 from ._core import Axes, Fans, Plan, Scheme, SourceError, draw, field_of, parse_path, resolve
 from ._source import TfSource, dtype_name
+
+_GENERATORS = (keras.random.SeedGenerator, tf.random.Generator, tf.Tensor)
 
 Seed = Any  # int | tf.random.Generator | keras.random.SeedGenerator | tf.Tensor
 
@@ -72,10 +75,9 @@ class Initializer(keras.initializers.Initializer):  # type: ignore[misc]
         name = getattr(scheme, "name", None)
         if seed is None and name not in ("constant", "dirac", "identity"):
             raise SourceError(f"`seed` must be given to draw {name}, got None")
-        if path is not None and not isinstance(seed, int):
+        if path is not None and (seed is None or isinstance(seed, _GENERATORS)):
             raise SourceError(f"`path` must come with an integer seed, got {path!r} with {seed!r}")
-        _check_seed(seed)
-        self.scheme, self.axes, self.seed, self.fans = scheme, axes, seed, fans
+        self.scheme, self.axes, self.seed, self.fans = scheme, axes, _checked(seed), fans
         self.path = None if path is None else parse_path(path)
         self._streams: tuple[str, ...] = ()  # below which this object's are
         self._calls = itertools.count()
@@ -205,11 +207,15 @@ def resolve_cached(
     return resolve(scheme, shape, axes, fans=fans, field=field)
 
 
-def _check_seed(seed: Any) -> None:
-    if isinstance(seed, int) and not isinstance(seed, bool):
-        if not 0 <= seed < 1 << 64:
-            raise SourceError(f"`seed` must be from 0 up to 2**64 - 1, got {seed}")
-    elif not isinstance(seed, keras.random.SeedGenerator | tf.random.Generator | tf.Tensor | None):
+def _checked(seed: Any) -> Any:
+    """A seed, an integer of any kind as one of Python's."""
+    if seed is None or isinstance(seed, _GENERATORS):
+        return seed
+    if isinstance(seed, bool) or not hasattr(seed, "__index__"):
         raise SourceError(
             f"`seed` must be an integer, a generator or a tensor of shape (2,), got {seed!r}"
         )
+    seed = operator.index(seed)
+    if not 0 <= seed < 1 << 64:
+        raise SourceError(f"`seed` must be from 0 up to 2**64 - 1, got {seed}")
+    return seed
