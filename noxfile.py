@@ -50,7 +50,7 @@ def typing(session: nox.Session) -> None:
         "benchmarks",
         "tests/vendoring/run.py",
         "tests/vendoring/check.py",
-        "tests/install/check.py",
+        "tests/install/check_install.py",
     )
 
 
@@ -117,7 +117,7 @@ def install(session: nox.Session, adapter: str) -> None:
     assert command is not None
     session.install(*CONSTRAINTS, *command[1].split())
     (package,) = (path.name for path in (Path(adapter) / "src").iterdir())
-    session.run("python", "tests/install/check.py", package)
+    session.run("python", "tests/install/check_install.py", package)
 
 
 @nox.session(default=False)

@@ -1,6 +1,6 @@
 """Check what an adapter brought into an environment, and that it draws there.
 
-    python tests/install/check.py fanwise_torch
+    python tests/install/check_install.py fanwise_torch
 
 No framework may be there but the adapter's own, and that one once.
 """

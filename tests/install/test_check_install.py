@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-SPEC = importlib.util.spec_from_file_location("check", Path(__file__).parent / "check.py")
+SPEC = importlib.util.spec_from_file_location(
+    "check_install", Path(__file__).parent / "check_install.py"
+)
 check = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(check)
 
