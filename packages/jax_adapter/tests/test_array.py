@@ -334,6 +334,7 @@ def test_shapes_of_no_or_one_element(shape, key):
         (lambda k: initializer(normal(std=math.nan))(k, (3,)), SchemeError, "got nan"),
         (lambda k: initializer(normal(std=1.0))(k, (3,), "int32"), DtypeError, "got int32"),
         (lambda k: initializer(normal(std=1e5))(k, (3,), "float16"), DtypeError, "float16"),
+        (lambda k: initializer("he_normal")(k, (3,)), SchemeError, "scheme"),
         (lambda k: initializer(normal(std=1.0))(0, (3,)), SourceError, "must be a key.*got int"),
         (lambda k: initializer(normal(std=1.0))(None, (3,)), SourceError, "got NoneType"),
         (lambda k: initializer(normal(std=1.0))(jnp.zeros(2), (3,)), SourceError, "got float32 of"),

@@ -175,6 +175,29 @@ def test_layers_that_linen_scans_are_stacked_where_it_stacks_them(axis):
         np.testing.assert_allclose(matrix @ matrix.T, np.eye(8), atol=1e-5)
 
 
+def test_arguments_that_are_no_arrays_are_not_traced():
+    class Normed(nn.Module):
+        @nn.compact
+        def __call__(self, x, train):
+            return nn.BatchNorm(use_running_average=not train)(nn.Dense(3)(x))
+
+    x = jax.ShapeDtypeStruct((2, 7), jnp.float32)
+    for declarations in (trace_declarations(Normed(), x, True),
+                         trace_declarations(Normed(), x, train=False)):  # fmt: skip
+        assert declarations["params.Dense_0.kernel"].axes == Axes("in out")
+        assert declarations["batch_stats.BatchNorm_0.mean"].kind == "buffer"
+
+
+def test_haikus_multi_transform_is_traced():
+    def functions():
+        layer = hk.Linear(3)
+        return layer, (layer,)
+
+    x = jnp.zeros((2, 7))
+    for transform in (hk.multi_transform, hk.multi_transform_with_state):
+        assert trace_declarations(transform(functions), x)["linear.w"].axes == Axes("in out")
+
+
 def test_a_model_that_was_traced_before_is_traced_again():
     model, x = hk.transform(lambda x: hk.Linear(3)(x)), jnp.zeros((2, 7))
     jax.eval_shape(model.init, KEY, x)
@@ -284,6 +307,15 @@ def test_arrays_are_sharded_as_their_shapes_say():
     plain, _ = init_params(recipe, {"w": jax.ShapeDtypeStruct((8, 6), jnp.float32)}, KEY)
     assert {s.data.shape for s in new["w"].addressable_shards} == {(2, 6)}
     np.testing.assert_allclose(new["w"], plain["w"], atol=1e-6)
+
+
+def test_arrays_stay_on_the_device_that_they_were_put_on():
+    device = jax.devices("cpu")[3]
+    tree = {"put": jax.device_put(jnp.zeros((4, 4)), device), "free": jnp.zeros((4, 4))}
+    recipe = Recipe((Rule(scheme=he_normal(), axes=Axes("in out")),))
+    new, _ = init_params(recipe, tree, KEY)
+    assert new["put"].devices() == {device}
+    assert new["free"].devices() == {jax.devices()[0]}
 
 
 def test_every_array_has_its_own_dtype():

@@ -60,7 +60,7 @@ class SchemeInitializer:
         fans = self.fans(tuple(shape)) if callable(self.fans) else self.fans
         chosen = self.dtype if dtype is None else dtype
         name = dtype_name(float if chosen is None else chosen)
-        if self.scheme.name not in _CONSTANT:
+        if getattr(self.scheme, "name", None) not in _CONSTANT:
             check_key(key)
         plan = resolve_cached(self.scheme, tuple(shape), self.axes, fans, field_of(name))
         return draw_sharded(plan, key, (), name, out_sharding)
@@ -121,7 +121,7 @@ def resolve_cached(
 
 
 def draw_sharded(
-    plan: Plan, key: jax.Array, path: Sequence[str], dtype: str, sharding: Sharding
+    plan: Plan, key: jax.Array, path: Sequence[str], dtype: str, sharding: Any
 ) -> jax.Array:
     """Draw a plan, each device its own shard where that is possible."""
 
@@ -131,10 +131,8 @@ def draw_sharded(
 
     if sharding is None:
         return drawn(key)
-    mesh = (
-        sharding.mesh if isinstance(sharding, NamedSharding) else jax.sharding.get_abstract_mesh()
-    )
-    if mesh.empty:
+    mesh = getattr(sharding, "mesh", None) or jax.sharding.get_abstract_mesh()
+    if isinstance(sharding, PartitionSpec) and mesh.empty:
         raise SourceError(
             f"`out_sharding` must name a mesh, or be used within jax.set_mesh, got {sharding}"
         )

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
-import jax
 from flax import linen, nnx
 
 from ._core import Axes, Declaration
@@ -20,7 +18,7 @@ from ._layers import (
     repeat,
     scale_of_norm,
 )
-from ._tree import walk
+from ._tree import abstract_init, walk
 
 
 @declare.register(linen.Dense)
@@ -172,7 +170,7 @@ def trace(
         return result
 
     with linen.intercept_methods(record):
-        variables = jax.eval_shape(partial(model.init, **kwargs), jax.random.key(0), *args)
+        variables = abstract_init(model.init, args, kwargs)
     declared = {}
     for leaf in walk(variables):
         _, *path, name = leaf.segments

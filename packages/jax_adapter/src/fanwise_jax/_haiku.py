@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import haiku as hk
-import jax
 from haiku._src.conv import ConvND, ConvNDTranspose  # the bases of Conv1D and the others
 from haiku._src.depthwise_conv import DepthwiseConvND
 from haiku._src.recurrent import ConvNDLSTM
@@ -21,7 +19,7 @@ from ._layers import (
     repeat,
     scale_of_norm,
 )
-from ._tree import walk
+from ._tree import abstract_init, walk
 
 
 @declare.register
@@ -121,8 +119,8 @@ def trace(
         return result
 
     with hk.intercept_methods(record):
-        found = jax.eval_shape(partial(model.init, **kwargs), jax.random.key(0), *args)
-    params = found[0] if isinstance(model, hk.TransformedWithState) else found
+        found = abstract_init(model.init, args, kwargs)
+    params = found[0] if isinstance(found, tuple) else found  # the other is the state
     declared = {}
     for leaf in walk(params):
         module_name, name = leaf.segments

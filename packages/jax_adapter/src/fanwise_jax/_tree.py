@@ -65,8 +65,8 @@ def init_params(
         The rules; or what `plan_params` made of them.
     tree : pytree
         Arrays, or their shapes and dtypes as `jax.eval_shape` gives them: the variables of Flax
-        linen, the parameters of Haiku, or a module of Flax nnx or Equinox. A sharding that a
-        leaf has, its array gets.
+        linen, the parameters of Haiku, or a module of Flax nnx or Equinox. A device or a sharding
+        that a leaf was put on, its array is put on.
     key : jax.Array
         One key, typed or legacy.
     declarations : mapping of str to Declaration, optional
@@ -111,13 +111,8 @@ def init_params(
     for entry in ledger.entries:
         leaf = arrays[entry.path]
         if entry.plan is not None:
-            sharding = getattr(leaf.value, "sharding", None)
             values[entry.path] = draw_sharded(
-                entry.plan,
-                key,
-                entry.stream,
-                dtype_name(leaf.value.dtype),
-                sharding if isinstance(sharding, NamedSharding) else None,
+                entry.plan, key, entry.stream, dtype_name(leaf.value.dtype), _placed(leaf.value)
             )
         elif entry.parameter.tied_to in values:
             values[entry.path] = values[entry.parameter.tied_to]
@@ -227,6 +222,14 @@ def _parameter(leaf: Leaf, declarations: Mapping[str, Declaration]) -> Parameter
     )
 
 
+def _placed(value: Any) -> Any:
+    """Where an array was put, or its shape says it should be; None if nobody said."""
+    sharding = getattr(value, "sharding", None)
+    concrete = isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer)
+    said = value.committed if concrete else isinstance(sharding, NamedSharding)
+    return sharding if said else None
+
+
 def _is_array(value: Any) -> bool:
     return hasattr(value, "shape") and hasattr(value, "dtype")
 
@@ -265,6 +268,19 @@ def walk(
     around = (*around, (len(segments), node))
     for (step,), child in children:
         yield from walk(child, segments if boxed else (*segments, _segment(step)), around)
+
+
+def abstract_init(init: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """What `init` returns for a key and arguments, of which only the arrays are traced."""
+    leaves, structure = jax.tree_util.tree_flatten((args, kwargs))
+
+    def call(key: jax.Array, arrays: list[Any]) -> Any:
+        given = iter(arrays)
+        filled = [next(given) if _is_array(leaf) else leaf for leaf in leaves]
+        positional, named = jax.tree_util.tree_unflatten(structure, filled)
+        return init(key, *positional, **named)
+
+    return jax.eval_shape(call, jax.random.key(0), [leaf for leaf in leaves if _is_array(leaf)])
 
 
 def _segment(step: Any) -> str:
