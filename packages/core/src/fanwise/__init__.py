@@ -12,7 +12,7 @@ from . import kernels, samplers
 from ._axes import Axes, Role
 from ._complex_laws import ComplexNormal, ComplexTruncatedNormal, ComplexUniform
 from ._draw import check_draw, draw
-from ._dtypes import DTYPES, compute_dtype, field_of, inner_bounds
+from ._dtypes import DTYPES, component_dtype, compute_dtype, field_of, inner_bounds
 from ._elementwise import (
     Family,
     constant,
@@ -38,6 +38,7 @@ from ._errors import (
     RecipeError,
     SchemeError,
     SourceError,
+    noting_parameter,
 )
 from ._fans import Fan, Fans, block_fans, fans
 from ._gains import GainConvention, gain
@@ -99,6 +100,7 @@ __all__ = [
     "__version__",
     "block_fans",
     "check_draw",
+    "component_dtype",
     "compute_dtype",
     "constant",
     "delta_orthogonal",
@@ -120,6 +122,7 @@ __all__ = [
     "model_from_data",
     "model_to_data",
     "normal",
+    "noting_parameter",
     "ones",
     "orthogonal",
     "parse_path",

@@ -93,8 +93,24 @@ def field_of(dtype: str) -> Field:
     return "complex" if dtype in _COMPLEX else "real"
 
 
-def component(dtype: str) -> str:
-    """The dtype of real and imaginary part of a complex dtype; a real dtype itself."""
+def component_dtype(dtype: str) -> str:
+    """The dtype of real and imaginary part of a complex dtype; a real dtype itself.
+
+    Parameters
+    ----------
+    dtype : str
+        Storage dtype, by its usual name.
+
+    Returns
+    -------
+    str
+        The dtype of its real numbers.
+
+    Examples
+    --------
+    >>> component_dtype("complex128"), component_dtype("bfloat16")
+    ('float64', 'bfloat16')
+    """
     return _COMPLEX.get(dtype, dtype)
 
 
@@ -131,7 +147,7 @@ def for_field(dtype: str, field: Field) -> str:
     if field_of(dtype) == field:
         return dtype
     if field == "real":
-        return component(dtype)
+        return component_dtype(dtype)
     return "complex128" if dtype == "float64" else "complex64"
 
 
@@ -167,7 +183,7 @@ def inner_bounds(
     >>> inner_bounds(0.0, 1.0, "bfloat16", half_open=True)
     (0.0, 0.99609375)
     """
-    number = _REAL[component(dtype)]
+    number = _REAL[component_dtype(dtype)]
     inner_low = number.round_up(low)
     inner_high = number.below(high) if half_open else number.round_down(high)
     if inner_low > inner_high:
@@ -182,7 +198,7 @@ def check_representable(law: Law, dtype: str) -> None:
     Eight standard deviations must be below the largest number, and one at least half a step of the
     numbers at the mean.
     """
-    number = _REAL[component(dtype)]
+    number = _REAL[component_dtype(dtype)]
     low, high = law.support
     reach = abs(law.mean) + 8 * law.std
     largest = min(max(abs(low), abs(high)), reach)
@@ -190,7 +206,10 @@ def check_representable(law: Law, dtype: str) -> None:
         raise DtypeError(
             f"`dtype` must hold values of {largest}, got {dtype} with at most {number.largest}"
         )
-    if math.isfinite(high - low) and high - low > _REAL[component(compute_dtype(dtype))].largest:
+    if (
+        math.isfinite(high - low)
+        and high - low > _REAL[component_dtype(compute_dtype(dtype))].largest
+    ):
         raise DtypeError(f"`dtype` must hold the width of {low} to {high}, got {dtype}")
     step = number.spacing(law.mean)
     if law.std == 0 and law.mean != 0 and abs(law.mean) < number.smallest / 2:
@@ -206,5 +225,5 @@ def check_representable(law: Law, dtype: str) -> None:
 
 def rounding(dtype: str) -> float:
     """Relative error that drawing in the computing dtype and rounding to `dtype` may leave."""
-    computing, storage = (_REAL[component(name)] for name in (compute_dtype(dtype), dtype))
+    computing, storage = (_REAL[component_dtype(name)] for name in (compute_dtype(dtype), dtype))
     return storage.spacing(1.0) + 64 * computing.spacing(1.0)

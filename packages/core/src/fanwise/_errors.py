@@ -5,9 +5,11 @@ Every message names the argument, the rule and the value it got (spec: errors/1)
 
 from __future__ import annotations
 
+import contextlib
 import math
 import numbers
 import operator
+from collections.abc import Iterator
 from typing import Any
 
 
@@ -43,6 +45,31 @@ class RecipeError(ValueError):
     """A recipe, a parameter list or a ledger is not well formed, or they do not fit."""
 
 
+@contextlib.contextmanager
+def noting_parameter(path: str) -> Iterator[None]:
+    """Note the path of a parameter on the errors that are raised within.
+
+    Parameters
+    ----------
+    path : str
+        Its name in the model.
+
+    Examples
+    --------
+    >>> try:
+    ...     with noting_parameter("head.weight"):
+    ...         Axes("in up")
+    ... except AxesError as error:
+    ...     print(error.__notes__)
+    ['parameter: head.weight']
+    """
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        error.add_note(f"parameter: {path}")
+        raise
+
+
 def finite(name: str, value: Any, error: type[Exception]) -> float:
     """Return `value` as a float; raise `error` unless it is a finite real number."""
     number = real(name, value, error)
@@ -69,7 +96,7 @@ def real(name: str, value: Any, error: type[Exception]) -> float:
         raise error(f"`{name}` must be finite, got a number above the largest float") from None
     if math.isnan(number):
         raise error(f"`{name}` must be a number, got nan")
-    return number
+    return number + 0.0  # never -0.0: equal schemes draw equal values
 
 
 def plain(value: Any) -> Any:

@@ -81,6 +81,19 @@ class Fans:
             raise FanError(f"`fan` {fan!r} must be a positive count, got {value} of {self}")
         return value
 
+    def to_data(self) -> list[str]:
+        """The two counts as plain JSON data, exact: a Fraction is text."""
+        return [str(self.fan_in), str(self.fan_out)]
+
+    @classmethod
+    def from_data(cls, data: Any) -> Fans:
+        """Read fans back from `to_data`'s form."""
+        try:
+            fan_in, fan_out = map(Fraction, data)
+        except (TypeError, ValueError):
+            raise FanError(f"`fans` must be a pair of counts, got {data!r}") from None
+        return cls(fan_in, fan_out)
+
     def __str__(self) -> str:
         return f"({self.fan_in}, {self.fan_out})"
 

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any, Literal, TypeAlias, get_args
 
 from ._axes import Axes
 from ._draw import check_draw
 from ._dtypes import for_field
-from ._errors import (
-    DtypeError,
-    RecipeError,
-    one_of,
-)
+from ._errors import FanError, RecipeError, noting_parameter, one_of
 from ._fans import Fans, one_if_equal
 from ._laws import law_data
 from ._parameter import Parameter
@@ -76,7 +71,7 @@ class Entry:
                 data["axes"] = self.plan.axes.to_data()
             data["scheme"] = self.plan.scheme.to_data()
             fans = [part.fans for part in self.plan.parts]
-            data["fans"] = [f and [str(f.fan_in), str(f.fan_out)] for f in fans]
+            data["fans"] = [f and f.to_data() for f in fans]
             data["laws"] = [law_data(part.law) for part in self.plan.parts]
         return data
 
@@ -109,11 +104,8 @@ class Ledger:
         for entry in self.entries:
             if entry.plan is not None:
                 name = dtype if isinstance(dtype, str) else dtype[entry.path]
-                try:
+                with noting_parameter(entry.path):
                     check_draw(entry.plan, for_field(name, entry.plan.field))
-                except DtypeError as error:
-                    error.add_note(f"parameter: {entry.path}")
-                    raise
 
     def to_data(self) -> dict[str, Any]:
         """The ledger as plain JSON data, with the version of its form."""
@@ -192,8 +184,8 @@ def _entry_from_data(data: Any) -> Entry:
 
 def _read_fans(data: Any) -> tuple[Fans, ...] | None:
     try:
-        fans = [Fans(*map(Fraction, pair)) for pair in as_list("fans", data) if pair is not None]
-    except (TypeError, ValueError):
+        fans = [Fans.from_data(pair) for pair in as_list("fans", data) if pair is not None]
+    except FanError:
         raise RecipeError(f"`fans` must be pairs of counts or null, got {data!r}") from None
     return one_if_equal(fans) or None
 

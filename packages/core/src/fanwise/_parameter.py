@@ -41,6 +41,14 @@ class Declaration:
     kind: str = "weight"
     fans_of: str | None = None
 
+    @classmethod
+    def of_name(cls, name: str) -> Declaration:
+        """What is assumed of a parameter that its layer does not declare.
+
+        No axes; a "bias" if its name ends so, else a "weight".
+        """
+        return cls(kind="bias" if name.endswith("bias") else "weight")
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ._axes import Axes, Block, Shape, check_shape, split_blocks
+from ._axes import Axes, Block, Shape, check_fit, check_shape, split_blocks
 from ._elementwise import ELEMENTWISE, elementwise_law
 from ._errors import (
     AxesError,
@@ -137,23 +138,35 @@ def resolve(
     0.03125
     """
     try:
-        return _resolve(scheme, check_shape(shape), axes, fans, field)
+        shape = check_shape(shape)
+        one_of("field", field, FIELDS, SchemeError)
+        if not hasattr(scheme, "options"):
+            raise SchemeError(f"`scheme` must be a Scheme, such as he_normal(), got {scheme!r}")
+        if axes is not None:
+            check_fit(shape, axes)
+        return _resolve(scheme, shape, axes, _checked_fans(fans), field)
     except (AxesError, FanError, LawError, SchemeError, DtypeError) as error:
         error.add_note(f"scheme: {scheme}; shape: {shape}; axes: {axes}")
         raise
 
 
+def _checked_fans(fans: Fans | Sequence[Fans] | None) -> tuple[Fans | None, ...]:
+    given = tuple(fans) if isinstance(fans, Sequence) else (fans,)
+    for one in given:
+        if one is not None and not hasattr(one, "fan_in"):
+            raise FanError(f"`fans` must be Fans, such as Fans(12, 34), got {fans!r}")
+    return given
+
+
+@functools.lru_cache(maxsize=4096)
 def _resolve(
     scheme: Scheme,
     shape: Shape,
     axes: Axes | None,
-    fans: Fans | Sequence[Fans] | None,
+    fans: tuple[Fans | None, ...],
     field: Field,
 ) -> Plan:
-    one_of("field", field, FIELDS, SchemeError)
-    if not hasattr(scheme, "options"):
-        raise SchemeError(f"`scheme` must be a Scheme, such as he_normal(), got {scheme!r}")
-    needs_fans = scheme.name == "variance_scaling" and fans is None
+    needs_fans = scheme.name == "variance_scaling" and fans == (None,)
     if axes is None:
         if needs_fans or scheme.name not in ELEMENTWISE:
             raise AxesError(f"`axes` must be given for {scheme.name}, got None")
@@ -176,13 +189,9 @@ def _resolve(
     return Plan(scheme, shape, axes, field, tuple(parts))
 
 
-def _fans_by_block(fans: Fans | Sequence[Fans] | None, count: int) -> Sequence[Fans | None]:
-    given = fans if isinstance(fans, Sequence) else (fans,)
-    for one in given:
-        if one is not None and not hasattr(one, "fan_in"):
-            raise FanError(f"`fans` must be Fans, such as Fans(12, 34), got {fans!r}")
-    if len(given) == 1:
-        return (given[0],) * count
-    if len(given) != count:
-        raise FanError(f"`fans` must be one, or one for each of {count} blocks, got {len(given)}")
-    return given
+def _fans_by_block(fans: tuple[Fans | None, ...], count: int) -> tuple[Fans | None, ...]:
+    if len(fans) == 1:
+        return fans * count
+    if len(fans) != count:
+        raise FanError(f"`fans` must be one, or one for each of {count} blocks, got {len(fans)}")
+    return fans

@@ -43,6 +43,11 @@ class Scheme:
     def __getitem__(self, option: str) -> Any:
         return dict(self.options)[option]
 
+    @property
+    def is_random(self) -> bool:
+        """Whether it draws at all, and so needs a source of randomness."""
+        return self.name not in ("constant", "dirac", "identity")
+
     def to_data(self) -> dict[str, Any]:
         """The scheme as plain JSON data: no option of value None, infinities as "inf"."""
         options = {key: plain(value) for key, value in self.options if value is not None}

@@ -18,7 +18,7 @@ from ._axes import Axes
 from ._draw import draw
 from ._dtypes import (
     check_dtype,
-    component,
+    component_dtype,
     compute_dtype,
     field_of,
     for_field,
@@ -106,7 +106,7 @@ class NumpySource:
         scale = std / math.sqrt(2) if field_of(dtype) == "complex" else std
 
         def values(chunk: Array) -> None:
-            real = chunk.view(component(chunk.dtype.name))
+            real = chunk.view(component_dtype(chunk.dtype.name))
             generator.standard_normal(dtype=real.dtype, out=real)
             real *= scale
             if mean:
@@ -170,7 +170,7 @@ class NumpySource:
     ) -> Array:
         # Two streams, so that the sizes of chunks make no difference.
         first, second = self._generator("value"), self._generator("phase")
-        real = np.dtype(component(dtype))
+        real = np.dtype(component_dtype(dtype))
 
         def values(chunk: Array) -> None:
             u, _ = _uniforms(first, chunk.shape, real)
