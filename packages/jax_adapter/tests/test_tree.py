@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from fanwise_jax import declare, init_params, plan_params, trace_declarations
 from flax import nnx
-from jax.sharding import AxisType, NamedSharding
-from jax.sharding import PartitionSpec as P
+from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
 
 from fanwise import (
     Axes,

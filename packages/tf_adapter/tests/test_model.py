@@ -26,21 +26,13 @@ from fanwise import (
     zeros,
 )
 
-EVERY = (
-    Rule(scheme=zeros(), kind="bias"),
-    Rule(scheme=ones(), kind="norm"),
-    Rule(scheme=normal(std=0.02), kind="embedding"),
-    Rule(scheme=ones(), kind="slope"),
-    Rule(scheme=he_normal()),
+HE = Recipe(
+    (
+        Rule(scheme=zeros(), kind="bias", optional=True),
+        Rule(scheme=ones(), kind="norm", optional=True),
+        Rule(scheme=he_normal(), optional=True),
+    )
 )
-HE = Recipe((Rule(scheme=zeros(), kind="bias"), Rule(scheme=he_normal())))
-
-
-def recipe_for(model):
-    """The rules of `EVERY` that are needed."""
-    ledger = plan_keras_model(model, Recipe((Rule(left_as="skipped"),)))
-    kinds = {entry.parameter.kind for entry in ledger.entries}
-    return Recipe(tuple(rule for rule in EVERY if (rule.kind or "weight") in kinds))
 
 
 def fans(ledger, path):
@@ -68,10 +60,10 @@ LAYERS = [
     (lambda: layers.Conv2DTranspose(4, 4, strides=2), (8, 8, 8), "kernel", [(32, 64)]),
     (lambda: layers.Embedding(100, 16), (3,), "embeddings", [(1, 16)]),
     (lambda: layers.LSTM(6), (4, 5), "recurrent_kernel", [(6, 6)] * 4),
-    (lambda: layers.GRU(6), (4, 5), "lstm_cell.kernel".replace("lstm", "gru"), [(5, 6)] * 3),
+    (lambda: layers.GRU(6), (4, 5), "GRUCell_0.kernel", [(5, 6)] * 3),
     (lambda: layers.SimpleRNN(6), (4, 5), "recurrent_kernel", [(6, 6)]),
     (lambda: layers.ConvLSTM1D(6, 3), (4, 9, 5), "recurrent_kernel", [(18, 18)] * 4),
-    (lambda: layers.Bidirectional(layers.LSTM(6)), (4, 5), "backward_lstm.lstm_cell.kernel",
+    (lambda: layers.Bidirectional(layers.LSTM(6)), (4, 5), "backward_LSTM_0.LSTMCell_0.kernel",
      [(5, 6)] * 4),
     (lambda: layers.TimeDistributed(layers.Dense(3)), (4, 7), "kernel", [(7, 3)]),
 ]  # fmt: skip
@@ -81,7 +73,7 @@ LAYERS = [
 def test_axes_are_those_of_the_layer(make, shape, path, expected):
     """spec: fans/1 to fans/4."""
     model = sequential(make(), shape)
-    assert fans(init_model(model, recipe_for(model), seed=0), path) == expected
+    assert fans(init_model(model, HE, seed=0), path) == expected
 
 
 @pytest.mark.parametrize("kind", [layers.MultiHeadAttention, layers.GroupQueryAttention])
@@ -131,8 +123,8 @@ def test_values_are_those_of_seed_and_path_whatever_was_built_before():
     assert one.layers[0].name != other.layers[0].name  # by Keras
     assert ledger == again
     assert [e.path for e in ledger.entries] == [
-        "dense.kernel",
-        "dense.bias",
+        "Dense_0.kernel",
+        "Dense_0.bias",
         "head.kernel",
         "head.bias",
     ]
@@ -150,6 +142,47 @@ def test_paths_within_bidirectional_do_not_depend_on_what_was_built_before():
     assert paths() == paths()
 
 
+def test_names_that_are_given_are_kept():
+    """One that looks like Keras' own does not mean another layer, but none."""
+    names = ["dense_1", "dense_2", "head", "Dense_7"]
+    model = keras.Sequential([keras.Input((4,)), *(layers.Dense(4, name=n) for n in names)])
+    paths = [e.path.removesuffix(".kernel") for e in plan_keras_model(model, HE).entries][::2]
+    assert paths == ["Dense_0", "Dense_1", "head", "Dense_7"]
+    with pytest.raises(RecipeError, match=r"`loaded` must be paths of the model, got \['dense_1.k"):
+        init_model(model, HE, seed=0, loaded={"dense_1.kernel"})
+
+
+def test_unnamed_variables_do_not_depend_on_what_was_built_before():
+    class Unnamed(layers.Layer):
+        def build(self, shape):
+            self.one, self.two = (self.add_weight(shape=(3, 4)) for _ in range(2))
+
+    recipe = Recipe((Rule(scheme=he_normal(), axes=Axes("in out")),))
+    for _ in range(2):
+        ledger = plan_keras_model(sequential(Unnamed(), (3,)), recipe)
+        assert [e.path for e in ledger.entries] == ["Unnamed_0.Variable_0", "Unnamed_0.Variable_1"]
+
+
+LORA = [
+    (lambda: layers.Dense(6), (4,), [(4, 2)]),
+    (lambda: layers.EinsumDense("ab,bc->ac", 6), (4,), [(4, 2)]),
+    (lambda: layers.Conv2D(6, 3), (8, 8, 4), [(36, 18)]),
+    (lambda: layers.Embedding(10, 6), (4,), [(1, 2)]),
+]
+
+
+@pytest.mark.parametrize(("make", "shape", "expected"), LORA)
+def test_a_change_of_low_rank_starts_at_none(make, shape, expected):
+    """Hu et al. (2021), arXiv:2106.09685, section 4.1: the second factor is zero."""
+    model = sequential(make(), shape)
+    layer = model.layers[0]
+    layer.enable_lora(2)
+    ledger = init_model(model, HE, seed=0)
+    assert fans(ledger, "_a") == expected
+    (second,) = (v for v in layer.variables if v.name.endswith("_b"))
+    assert not second.numpy().any()
+
+
 def test_shared_layers_are_tied():
     dense = layers.Dense(6)
     one, two = (
@@ -160,14 +193,14 @@ def test_shared_layers_are_tied():
     model = keras.Model(inputs, two(one(inputs)))
     ledger = init_model(model, HE, seed=0)
     assert [e.status for e in ledger.entries] == ["initialized"] * 2 + ["tied"] * 2
-    assert ledger.entries[2].parameter.tied_to == "sequential.dense.kernel"
+    assert ledger.entries[2].parameter.tied_to == "Sequential_0.Dense_0.kernel"
 
 
 def test_frozen_and_loaded_variables_are_left():
     model = keras.Sequential([keras.Input((4,)), layers.Dense(4), layers.Dense(4), layers.Dense(4)])
     model.layers[0].trainable = False
     before = model.get_weights()
-    ledger = init_model(model, HE, seed=0, loaded={"dense_1.kernel", "dense_1.bias"})
+    ledger = init_model(model, HE, seed=0, loaded={"Dense_1.kernel", "Dense_1.bias"})
     statuses = [entry.status for entry in ledger.entries]
     assert statuses == ["frozen"] * 2 + ["loaded"] * 2 + ["initialized"] * 2
     after = model.get_weights()
@@ -177,7 +210,7 @@ def test_frozen_and_loaded_variables_are_left():
 
 @pytest.mark.parametrize(
     ("loaded", "message"),
-    [("dense.kernel", "not one string"), ({"kernel"}, r"got \['kernel'\]")],
+    [("Dense_0.kernel", "not one string"), ({"kernel"}, r"got \['kernel'\]")],
 )
 def test_loaded_must_be_paths(loaded, message):
     with pytest.raises(RecipeError, match=message):
@@ -187,7 +220,7 @@ def test_loaded_must_be_paths(loaded, message):
 def test_buffers_are_left_unless_a_rule_is_for_them():
     model = sequential(layers.BatchNormalization(), (4,))
     model.layers[0].moving_mean.assign([5.0] * 4)
-    rules = recipe_for(model).rules
+    rules = HE.rules
     ledger = init_model(model, Recipe(rules), seed=0)
     assert [e.status for e in ledger.entries] == ["initialized"] * 2 + ["skipped"] * 2
     assert (model.layers[0].moving_mean.numpy() == 5).all()
@@ -235,7 +268,7 @@ def test_a_layer_of_ones_own_is_declared_in_one_call():
     recipe = Recipe((Rule(scheme=he_normal()),))
     with pytest.raises(ValueError, match="`axes` must be given") as found:
         init_model(model, recipe, seed=0)
-    assert any(note.startswith("parameter: mine.kernel") for note in found.value.__notes__)
+    assert any(note.startswith("parameter: Mine_0.kernel") for note in found.value.__notes__)
     declare.register(Mine, lambda layer: {"kernel": Declaration(Axes("stack in out"))})
     assert fans(init_model(model, recipe, seed=0), "kernel") == [(16, 8)]
 
@@ -257,14 +290,16 @@ def test_a_subclassed_model():
     with pytest.raises(SourceError, match="must be built"):
         init_model(model, HE, seed=0)
     model.built = True  # as Keras marks it where `build` fails
-    with pytest.raises(SourceError, match="must be built, or called once, got 'dense' that is not"):
+    with pytest.raises(
+        SourceError, match="must be built, or called once, got 'Dense_0' that is not"
+    ):
         init_model(model, HE, seed=0)
     model(tf.zeros((1, 4)))
     ledger = init_model(model, HE, seed=0)
     assert [e.path for e in ledger.entries][::2] == [
-        "dense.kernel",
-        "dense_1.kernel",
-        "dense_2.kernel",
+        "Dense_0.kernel",
+        "Dense_1.kernel",
+        "Dense_2.kernel",
     ]
 
 
@@ -273,8 +308,8 @@ def test_a_subclassed_model():
     [
         (lambda: layers.LayerNormalization(), Recipe((Rule(scheme=he_normal()),)), 0, FanError, "fan"),
         (lambda: layers.Dense(3), Recipe((Rule(scheme=he_normal(), match="*.kernel"),)), 0,
-         RecipeError, r"none for 'dense\.bias'"),
-        (lambda: layers.Dense(3), Recipe(EVERY), 0, RecipeError, "every rule must be the first"),
+         RecipeError, r"none for 'Dense_0\.bias'"),
+        (lambda: layers.Dense(3), Recipe((*HE.rules, Rule(scheme=ones(), kind="slope"))), 0, RecipeError, "every rule must be the first"),
         (lambda: layers.Dense(3), HE, -1, SourceError, "got -1"),
         (lambda: layers.Dense(3), "he", 0, RecipeError, "`recipe` must be a Recipe"),
         (lambda: layers.Dense(3, dtype="float16"), Recipe((Rule(scheme=normal(std=1e5)),)), 0,

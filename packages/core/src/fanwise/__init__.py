@@ -45,7 +45,7 @@ from ._gains import GainConvention, gain
 from ._joint_laws import Field, HaarOrthogonal, ZeroInflated
 from ._laws import Constant, Law, Normal, TruncatedNormal, Uniform, law_data
 from ._ledger import Entry, Ledger, Measured
-from ._parameter import Declaration, Parameter, model_from_data, model_to_data
+from ._parameter import Declaration, LeftAs, Parameter, model_from_data, model_to_data
 from ._plan import Part, Plan, resolve
 from ._planning import plan_model
 from ._recipe import Depth, Recipe, Rule
@@ -79,6 +79,7 @@ __all__ = [
     "Law",
     "LawError",
     "Ledger",
+    "LeftAs",
     "Measured",
     "Normal",
     "Parameter",

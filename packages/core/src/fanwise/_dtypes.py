@@ -23,6 +23,11 @@ class FloatFormat:
         """The smallest positive number, a subnormal."""
         return math.ldexp(1.0, self.min_exponent - self.precision + 1)
 
+    @property
+    def smallest_normal(self) -> float:
+        """The smallest positive number of full precision; smaller ones may be flushed to zero."""
+        return math.ldexp(1.0, self.min_exponent)
+
     def spacing(self, x: float) -> float:
         """Distance of the numbers at the magnitude of `x`."""
         if x == 0:
@@ -206,11 +211,14 @@ def check_representable(law: Law, dtype: str) -> None:
         raise DtypeError(
             f"`dtype` must hold values of {largest}, got {dtype} with at most {number.largest}"
         )
-    if (
-        math.isfinite(high - low)
-        and high - low > _REAL[component_dtype(compute_dtype(dtype))].largest
-    ):
+    computing = _REAL[component_dtype(compute_dtype(dtype))]
+    if math.isfinite(high - low) and high - low > computing.largest:
         raise DtypeError(f"`dtype` must hold the width of {low} to {high}, got {dtype}")
+    if 0 < law.std < computing.smallest_normal:
+        raise DtypeError(
+            f"`dtype` must hold normal numbers of std {law.std}, got {dtype}, "
+            f"whose draws are computed from {computing.smallest_normal} on"
+        )
     step = number.spacing(law.mean)
     if law.std == 0 and law.mean != 0 and abs(law.mean) < number.smallest / 2:
         raise DtypeError(

@@ -33,9 +33,9 @@ def plan_model(recipe: Recipe, parameters: Iterable[Parameter], /) -> Ledger:
     Raises
     ------
     RecipeError
-        If a path occurs twice, a parameter matches no rule, a rule is the first to match no
-        parameter, or a tie or a weight to take fans of is not there. All such faults of a model
-        are in the one error.
+        If a path occurs twice, a parameter matches no rule, a rule that is not optional is the
+        first to match no parameter, or a tie or a weight to take fans of is not there. All such
+        faults of a model are in the one error.
     AxesError, FanError, LawError, SchemeError
         If a scheme does not fit its parameter, whose path is in the notes.
 
@@ -59,6 +59,8 @@ def plan_model(recipe: Recipe, parameters: Iterable[Parameter], /) -> Ledger:
     entries, used = [], set()
     for parameter in parameters:
         found = _first_match(recipe, parameter)
+        if found is not None:
+            used.add(found[0])
         if parameter.tied_to is not None:
             entries.append(Entry(parameter, "tied"))
         elif parameter.left_as is not None:
@@ -68,14 +70,13 @@ def plan_model(recipe: Recipe, parameters: Iterable[Parameter], /) -> Ledger:
         elif found is None:
             faults.append(f"every parameter must match a rule, got none for {parameter.path!r}")
         else:
-            index, rule = found
-            used.add(index)
             if not faults:
-                entries.append(_plan(parameter, index, rule, recipe, by_path))
+                entries.append(_plan(parameter, *found, recipe, by_path))
     faults += [
-        f"every rule must be the first to match a parameter, got rule {index} {_selector(rule)}"
+        f"every rule must be the first to match a parameter, or be optional, "
+        f"got rule {index} {_selector(rule)}"
         for index, rule in enumerate(recipe.rules)
-        if index not in used
+        if index not in used and not rule.optional
     ]
     if faults:
         raise RecipeError("; ".join(faults))

@@ -103,6 +103,8 @@ class Rule:
     fans_of : str or None
         For parameters that declare none, the last segment of the name of the weight, beside
         them, whose fans they take.
+    optional : bool
+        Whether a model may have no parameter for it, which is otherwise an error.
     note : str
         Why, or the source.
     """
@@ -114,6 +116,7 @@ class Rule:
     depth: Depth | None = None
     axes: Axes | None = None
     fans_of: str | None = None
+    optional: bool = False
     note: str = ""
 
     def __post_init__(self) -> None:
@@ -129,6 +132,8 @@ class Rule:
         for name in ("match", "note"):
             if not isinstance(getattr(self, name), str):
                 raise RecipeError(f"`{name}` must be a string, got {getattr(self, name)!r}")
+        if not isinstance(self.optional, bool):
+            raise RecipeError(f"`optional` must be true or false, got {self.optional!r}")
         check_left_as(self.left_as)
         if self.depth is not None and not hasattr(self.depth, "factor"):
             raise RecipeError(

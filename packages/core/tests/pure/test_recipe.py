@@ -109,7 +109,7 @@ def test_a_rule_may_supply_axes_and_the_weight_beside_a_bias():
     [
         (RECIPE, Recipe.from_data),
         (plan_model(RECIPE, MODEL), Ledger.from_data),
-        (Rule(scheme=he_normal(), axes=LINEAR, fans_of="weight"), Rule.from_data),
+        (Rule(scheme=he_normal(), axes=LINEAR, fans_of="weight", optional=True), Rule.from_data),
     ],
 )
 def test_json_round_trips(thing, read):
@@ -150,14 +150,14 @@ def plan(*rules, parameters=MODEL[1:3]):
         (
             plan(Rule(scheme=zeros()), Rule(scheme=ones(), match="*.attn.*")),
             RecipeError,
-            "every rule must be the first to match a parameter, got rule 1 ('*.attn.*')",
+            "every rule must be the first to match a parameter, or be optional, got rule 1 ('*.attn.*')",
         ),
         (
             plan(Rule(scheme=zeros(), match="x", kind="bias")),
             RecipeError,
             "every parameter must match a rule, got none for 'layers.0.attn.weight'; "
             "every parameter must match a rule, got none for 'layers.0.proj.weight'; "
-            "every rule must be the first to match a parameter, got rule 0 ('x', kind 'bias')",
+            "every rule must be the first to match a parameter, or be optional, got rule 0 ('x', kind 'bias')",
         ),
         (
             plan(Rule(scheme=zeros()), parameters=[MODEL[2], MODEL[2]]),
@@ -207,6 +207,7 @@ def plan(*rules, parameters=MODEL[1:3]):
         (lambda: Depth(layers=12, power=1e6).factor("w"), RecipeError, "`depth` must be finite, got inf"),
         (lambda: Recipe.from_data({"format": "recipe", "version": True}), RecipeError, "`version` must be 1, got True"),
         (lambda: Recipe.from_data({"format": "recipe", "version": 1, "name": 5}), RecipeError, "`name` must be a string, got 5"),
+        (lambda: Rule(scheme=ones(), optional="yes"), RecipeError, "`optional` must be true or false, got 'yes'"),
         (lambda: Rule(), RecipeError, "one of `scheme` and `left_as` must be given, got None and None for '*'"),
         (
             lambda: Rule(left_as="trained"),
@@ -240,7 +241,7 @@ def plan(*rules, parameters=MODEL[1:3]):
             lambda: Recipe.from_data({"format": "recipe", "version": 1, "rules": [{"pattern": "*"}]}),
             RecipeError,
             "`rule` must have only the keys ['axes', 'depth', 'fans_of', 'kind', 'left_as', 'match', 'note', "
-            "'scheme'], got ['pattern']",
+            "'optional', 'scheme'], got ['pattern']",
         ),
         (
             lambda: Recipe.from_data({"format": "recipe", "version": 1, "rules": [{"scheme": "hee"}]}),
@@ -317,6 +318,18 @@ def test_each_parameter_may_have_a_dtype_of_its_own():
     with pytest.raises(DtypeError) as unfit:
         ledger.check_draws({"a": "float32", "b": "float16"})
     assert unfit.value.__notes__ == ["parameter: b"]
+
+
+def test_a_rule_is_of_use_if_it_is_optional_or_what_it_matches_is_left():
+    """spec: recipes/4."""
+    frozen = [Parameter("w", (3,)), Parameter("b", (3,), kind="bias", left_as="frozen")]
+    rules = (
+        Rule(scheme=ones(), kind="norm", optional=True),
+        Rule(scheme=zeros(), kind="bias"),
+        Rule(scheme=normal(std=1.0)),
+    )
+    entries = plan_model(Recipe(rules), frozen).entries
+    assert [(e.status, e.rule) for e in entries] == [("initialized", 2), ("frozen", None)]
 
 
 def test_buffers_are_for_rules_of_their_kind_alone():

@@ -115,4 +115,4 @@ def look_up(
         roles = list(axes.roles)
         roles[stack_axis:stack_axis] = ["stack"] * (len(shape) - len(roles))
         return replace(declared, axes=replace(axes, roles=tuple(roles)))
-    return Declaration(kind="bias" if name.endswith("bias") else "weight")
+    return Declaration.of_name(name)

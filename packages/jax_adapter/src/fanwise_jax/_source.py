@@ -15,6 +15,7 @@ from ._core import (
     DtypeError,
     Region,
     SourceError,
+    component_dtype,
     compute_dtype,
     field_of,
     inner_bounds,
@@ -192,7 +193,8 @@ def _quantile(
 
 def _uniforms(key: jax.Array, shape: Shape, dtype: str) -> tuple[jax.Array, jax.Array]:
     """Uniform numbers above 0 and their complements, each with its full relative precision."""
-    number, bits = ("float64", 64) if dtype in ("float64", "complex128") else ("float32", 32)
+    number = component_dtype(compute_dtype(dtype))
+    bits = 64 if number == "float64" else 32
     words = jax.random.bits(key, shape, f"uint{bits}")
     scale = math.ldexp(1.0, -bits)
     u, complement = ((w.astype(number) + 0.5) * scale for w in (words, ~words))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -19,6 +18,7 @@ from ._core import (
     Parameter,
     Recipe,
     RecipeError,
+    noting_parameter,
     plan_model,
 )
 from ._layers import look_up
@@ -179,7 +179,7 @@ def _plan(
     shared: dict[int, str] = {}
     parameters = []
     for leaf in arrays:
-        with _noting(leaf.path):
+        with noting_parameter(leaf.path):
             parameter = _parameter(leaf, declarations or {})
         if leaf.path in loaded:
             parameter = replace(parameter, left_as="loaded")
@@ -297,13 +297,3 @@ def _is_a(node: Any, library: str, name: str) -> bool:
         base.__name__ == name and base.__module__.partition(".")[0] == library
         for base in type(node).__mro__
     )
-
-
-@contextlib.contextmanager
-def _noting(path: str) -> Iterator[None]:
-    """Note a parameter's path on errors."""
-    try:
-        yield
-    except (TypeError, ValueError) as error:
-        error.add_note(f"parameter: {path}")
-        raise

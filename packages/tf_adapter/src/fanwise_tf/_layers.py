@@ -15,6 +15,7 @@ from keras.src.layers.rnn.conv_lstm import ConvLSTMCell
 
 from ._core import Axes, Declaration, kernels
 
+# Also for LoRA's second factor: it is zero, whatever law weights have, so that nothing changes yet.
 BUFFER = Declaration(kind="buffer")
 
 
@@ -51,12 +52,16 @@ def _bias(of: str = "kernel", axes: Axes = kernels.BIAS) -> Declaration:
 
 @declare.register
 def _(layer: layers.Dense) -> Mapping[str, Declaration]:
-    factors = Declaration(kernels.KERAS_DENSE)
+    return {**_with_lora("kernel", kernels.KERAS_DENSE), "bias": _bias()}
+
+
+def _with_lora(name: str, axes: Axes, kind: str = "weight") -> dict[str, Declaration]:
+    """A weight and the factors of its change of low rank."""
+    first = Axes(axes.roles, one_hot=axes.one_hot)  # the last axis being the rank
     return {
-        "kernel": Declaration(kernels.KERAS_DENSE),
-        "bias": _bias(),
-        "lora_kernel_a": factors,
-        "lora_kernel_b": factors,
+        name: Declaration(axes, kind),
+        f"lora_{name}_a": Declaration(first, kind),
+        f"lora_{name}_b": BUFFER,
     }
 
 
@@ -65,7 +70,7 @@ def _(layer: layers.EinsumDense) -> Mapping[str, Declaration]:
     axes = Axes.from_einsum(layer.equation)
     rank = 0 if layer.bias is None else len(layer.bias.shape)
     return {
-        "kernel": Declaration(axes),
+        **_with_lora("kernel", axes),
         "bias": _bias(axes=Axes(_repeat("out", rank))),
     }
 
@@ -74,7 +79,7 @@ def _(layer: layers.EinsumDense) -> Mapping[str, Declaration]:
 def _(layer: BaseConv) -> Mapping[str, Declaration]:
     roles = f"{_repeat('kernel', layer.rank)} in out"
     axes = Axes(roles, groups=layer.groups, stride=tuple(layer.strides))
-    return {"kernel": Declaration(axes), "bias": _bias()}
+    return {**_with_lora("kernel", axes), "bias": _bias()}
 
 
 @declare.register
@@ -106,7 +111,10 @@ def _depthwise(layer: Any) -> Axes:
 
 @declare.register
 def _(layer: layers.Embedding) -> Mapping[str, Declaration]:
-    return {"embeddings": Declaration(kernels.KERAS_EMBEDDING, "embedding")}
+    return {
+        **_with_lora("embeddings", kernels.KERAS_EMBEDDING, "embedding"),
+        "reverse_embeddings": Declaration(kernels.KERAS_DENSE),  # from units back to tokens
+    }
 
 
 @declare.register

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import operator
 import re
 from collections import Counter
@@ -17,11 +16,13 @@ from ._core import (
     DTYPES,
     Declaration,
     Ledger,
+    LeftAs,
     Parameter,
     Recipe,
     RecipeError,
     SourceError,
     draw,
+    noting_parameter,
     plan_model,
     stream_key,
 )
@@ -72,10 +73,11 @@ def init_model(
 
     Notes
     -----
-    A path is that of the layers' names. One like those that Keras gives, as ``dense_3``, is
-    counted anew within its model, so that it does not depend on what was built before. The roles
-    of axes are those of the layer's type; see `declare`. Variables that are not trained, as the
-    moving averages of norms, are left as they are unless a rule is of kind "buffer".
+    A path is that of the layers' names. A name as Keras gives, like ``dense_3``, is replaced by the
+    type and a count within the layer around, like ``Dense_0``: Keras' count depends on what was
+    built before. The roles of axes are those of the layer's type; see `declare`. Variables that are
+    not trained, as the moving averages of norms, are left as they are unless a rule is of kind
+    "buffer".
 
     Examples
     --------
@@ -84,10 +86,10 @@ def init_model(
     >>> recipe = Recipe((Rule(scheme=zeros(), kind="bias"), Rule(scheme=he_normal())))
     >>> print(init_model(model, recipe, seed=0))
     path            shape   axes    fans    law       std
-    dense.kernel    (4, 8)  in out  (4, 8)  normal    0.707107
-    dense.bias      (8)     out     (4, 8)  constant  = 0
-    dense_1.kernel  (8, 2)  in out  (8, 2)  normal    0.5
-    dense_1.bias    (2)     out     (8, 2)  constant  = 0
+    Dense_0.kernel  (4, 8)  in out  (4, 8)  normal    0.707107
+    Dense_0.bias    (8)     out     (4, 8)  constant  = 0
+    Dense_1.kernel  (8, 2)  in out  (8, 2)  normal    0.5
+    Dense_1.bias    (2)     out     (8, 2)  constant  = 0
     """
     stream_key(seed, ())  # raises unless it is a seed
     seed = operator.index(seed)
@@ -166,29 +168,34 @@ def _slots(
         where = ".".join(path) or layer.name
         raise SourceError(f"`model` must be built, or called once, got {where!r} that is not")
     declarations = declare(layer)
-    for variable in _own_variables(layer):
-        name = ".".join((*path, variable.name))
-        with _noting(name):
-            yield Slot(_parameter(name, variable, layer, declarations, loaded, seen), variable)
-    for segment, inner in _named_layers(layer):
-        yield from _slots(inner, (*path, segment), loaded, seen)
+    inner = _layers_within(layer)
+    variables = _own_variables(layer, inner)
+    names = _names((variable.name, "Variable") for variable in variables)
+    for name, variable in zip(names, variables, strict=True):
+        with noting_parameter(".".join((*path, name))):
+            parameter = _parameter(path, name, variable, layer, declarations, loaded, seen)
+        yield Slot(parameter, variable)
+    for name, child in zip(_names((c.name, type(c).__name__) for c in inner), inner, strict=True):
+        yield from _slots(child, (*path, name), loaded, seen)
 
 
 def _parameter(
-    path: str,
+    around: tuple[str, ...],
+    name: str,
     variable: Any,
     layer: Any,
     declarations: Any,
     loaded: set[str],
     seen: dict[int, str],
 ) -> Parameter:
+    path = ".".join((*around, name))
     declared = declarations.get(variable.name)
     if declared is None:
-        kind = "bias" if variable.name.endswith("bias") else "weight"
-        declared = Declaration(kind=kind if variable.trainable or not layer.trainable else "buffer")
-    fans_of = declared.fans_of and path.removesuffix(variable.name) + declared.fans_of
+        is_buffer = layer.trainable and not variable.trainable
+        declared = Declaration(kind="buffer") if is_buffer else Declaration.of_name(name)
+    fans_of = declared.fans_of and ".".join((*around, declared.fans_of))
     first = seen.setdefault(id(variable), path)
-    left_as = None
+    left_as: LeftAs | None = None
     if path in loaded:
         left_as = "loaded"
     elif first != path:
@@ -204,15 +211,15 @@ def _parameter(
         declared.kind,
         fans_of,
         tied_to=None if first == path else first,
-        left_as=left_as,  # type: ignore[arg-type]
+        left_as=left_as,
         field="complex" if str(variable.dtype).startswith("complex") else "real",
     )
 
 
-def _own_variables(layer: Any) -> list[Any]:
+def _own_variables(layer: Any, inner: list[Any]) -> list[Any]:
     """The variables of a layer that are of no layer within it."""
-    inner = {id(v) for child in _layers_within(layer) for v in child.variables}
-    return [v for v in layer.variables if id(v) not in inner]
+    others = {id(variable) for child in inner for variable in child.variables}
+    return [variable for variable in layer.variables if id(variable) not in others]
 
 
 def _layers_within(layer: Any) -> list[Any]:
@@ -220,24 +227,16 @@ def _layers_within(layer: Any) -> list[Any]:
     return list(layer._flatten_layers(include_self=False, recursive=False))
 
 
-def _named_layers(layer: Any) -> list[tuple[str, Any]]:
-    """The layers within a layer, each with a name that does not depend on what was built before."""
+def _names(named: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """The names of layers or variables, and those that Keras counted, by type, counted anew."""
     counts: Counter[str] = Counter()
-    named = []
-    for inner in _layers_within(layer):
-        given = to_snake_case(type(inner).__name__)
-        counted = re.fullmatch(rf"((?:forward_|backward_)?{re.escape(given)})_\d+", inner.name)
-        name = counted[1] if counted else inner.name
-        counts[name] += 1
-        named.append((name if counts[name] == 1 else f"{name}_{counts[name] - 1}", inner))
-    return named
-
-
-@contextlib.contextmanager
-def _noting(path: str) -> Iterator[None]:
-    """Note a variable's path on errors."""
-    try:
-        yield
-    except (TypeError, ValueError) as error:
-        error.add_note(f"parameter: {path}")
-        raise
+    for name, kind in named:
+        counted = re.fullmatch(
+            rf"((?:forward_|backward_)?){re.escape(to_snake_case(kind))}(?:_\d+)?", name
+        )
+        if counted is None:
+            yield name
+        else:
+            base = counted[1] + kind
+            yield f"{base}_{counts[base]}"
+            counts[base] += 1

@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import operator
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import Any
 
 import keras
 import tensorflow as tf
 from tensorflow.experimental import dtensor
 
-from ._core import Axes, Fans, Plan, Scheme, SourceError, draw, field_of, parse_path, resolve
+from ._core import (
+    Axes,
+    Fans,
+    Scheme,
+    SourceError,
+    check_draw,
+    draw,
+    field_of,
+    parse_path,
+    resolve,
+    stream_key,
+)
 from ._source import TfSource, dtype_name
 
-_GENERATORS = (keras.random.SeedGenerator, tf.random.Generator, tf.Tensor)
+_GENERATORS = (keras.random.SeedGenerator, tf.random.Generator)
 
 Seed = Any  # int | tf.random.Generator | keras.random.SeedGenerator | tf.Tensor
 
 
 @keras.saving.register_keras_serializable(package="fanwise")
-class Initializer(keras.initializers.Initializer):  # type: ignore[misc]
+class Initializer(keras.initializers.Initializer):  # type: ignore[misc]  # Keras is untyped
     """An initializer of Keras' kind that draws a scheme.
 
     Every call draws anew, so that one object may serve many layers: the n-th tensor of an object is
     a function of `seed` and n. With a `path`, it is a function of `seed` and path, and equal at
-    every call, as with Keras' own initializers. A copy made within Keras, as for the projections
-    of `MultiHeadAttention`, is a new object with streams of its own.
+    every call, as with Keras' own initializers.
+
+    A copy by its configuration has streams of its own, too. Keras makes copies for the projections
+    of `MultiHeadAttention`, the halves of `Bidirectional` and the layers of a cloned or loaded
+    model; the n-th copy of an object is a function of the object and n.
 
     Parameters
     ----------
@@ -37,10 +49,11 @@ class Initializer(keras.initializers.Initializer):  # type: ignore[misc]
     axes : Axes, optional
         The role of each axis; may be left out if the scheme asks for none.
     seed : int, tf.random.Generator, keras.random.SeedGenerator or tf.Tensor
-        From 0 up to 2**64 - 1; a generator, which is advanced by each call; or a seed of shape (2,)
-        of TensorFlow's stateless functions. May be left out for schemes that draw nothing.
+        From 0 up to 2**64 - 1; a seed of TensorFlow's stateless functions, two integers; or a
+        generator, which is advanced by each call. May be left out for schemes that draw nothing.
     path : str or sequence of str, optional
-        With an integer: the variable's name. Tensors of equal seeds and paths are equal.
+        The variable's name, unless `seed` is a generator. Tensors of equal seeds and paths are
+        equal.
     fans : Fans, optional
         Fans to take instead of those that `axes` defines.
 
@@ -72,17 +85,19 @@ class Initializer(keras.initializers.Initializer):  # type: ignore[misc]
         path: str | Sequence[str] | None = None,
         fans: Fans | None = None,
     ) -> None:
-        name = getattr(scheme, "name", None)
-        if seed is None and name not in ("constant", "dirac", "identity"):
-            raise SourceError(f"`seed` must be given to draw {name}, got None")
+        if seed is None and getattr(scheme, "is_random", True):
+            raise SourceError(f"`seed` must be given to draw {scheme!r}, got None")
         if path is not None and (seed is None or isinstance(seed, _GENERATORS)):
-            raise SourceError(f"`path` must come with an integer seed, got {path!r} with {seed!r}")
+            raise SourceError(
+                f"`path` must come with a seed that is no generator, got {path!r} with {seed!r}"
+            )
         self.scheme, self.axes, self.seed, self.fans = scheme, axes, _checked(seed), fans
         self.path = None if path is None else parse_path(path)
         self._streams: tuple[str, ...] = ()  # below which this object's are
         self._calls = itertools.count()
         self._copies = itertools.count()
 
+    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def __call__(self, shape: Sequence[int], dtype: Any = None, layout: Any = None) -> Any:
         """Draw a tensor.
 
@@ -105,59 +120,61 @@ class Initializer(keras.initializers.Initializer):  # type: ignore[misc]
         )
 
     def _source(self) -> TfSource:
-        if isinstance(self.seed, int):
-            path = self.path
-            if path is None:
-                path = (*self._streams, f"call {next(self._calls)}")
-            return TfSource(self.seed, path)
-        return TfSource(0 if self.seed is None else next_seed(self.seed))
+        if self.seed is None:
+            return TfSource(0)
+        if isinstance(self.seed, _GENERATORS):
+            return TfSource(next_seed(self.seed))
+        path = self.path
+        if path is None:
+            path = (*self._streams, f"call {next(self._calls)}")
+        return TfSource(self.seed, path)
 
     def get_config(self) -> dict[str, Any]:
-        """Plain data from which `from_config` makes an equal initializer."""
-        if not isinstance(self.seed, int | keras.random.SeedGenerator | None):
-            raise SourceError(
-                f"`seed` must be an integer or a SeedGenerator to be saved, got {self.seed!r}"
-            )
-        config = _Config(
-            scheme=self.scheme.to_data(),
-            axes=None if self.axes is None else self.axes.to_data(),
-            seed=keras.saving.serialize_keras_object(self.seed),
-            path=None if self.path is None else list(self.path),
-            fans=None
-            if self.fans is None
-            else [str(f) for f in (self.fans.fan_in, self.fans.fan_out)],
-        )
-        config.origin = self
-        return config
+        """Plain data of a copy, which `from_config` makes of it.
+
+        Returns
+        -------
+        dict
+            JSON data. Without a `path`, each call is for another copy, with streams of its own; for
+            that a generator is advanced, and the copy's seed is what it gives.
+
+        Raises
+        ------
+        SourceError
+            If the seed is a tensor of a graph that is being traced, which has no value yet.
+        """
+        seed = next_seed(self.seed)
+        streams: list[str] = []
+        if not isinstance(self.seed, _GENERATORS) and seed is not None and self.path is None:
+            streams = [*self._streams, f"copy {next(self._copies)}"]
+        return {
+            "scheme": self.scheme.to_data(),
+            "axes": None if self.axes is None else self.axes.to_data(),
+            "seed": seed if seed is None or isinstance(seed, int) else _numbers(seed),
+            "path": None if self.path is None else list(self.path),
+            "fans": None if self.fans is None else self.fans.to_data(),
+            "streams": streams,
+        }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Initializer:
-        """Make an initializer of `get_config`'s data."""
-        seed = config["seed"]
-        if isinstance(seed, dict):
-            seed = keras.saving.deserialize_keras_object(seed)
-        axes, fans = config["axes"], config["fans"]
+        """Make the copy that `get_config` has the data of."""
+        seed, axes, fans = config["seed"], config["axes"], config["fans"]
         made = cls(
             Scheme.from_data(config["scheme"]),
             None if axes is None else Axes.from_data(axes),
-            seed=seed,
+            seed=tf.constant(seed, tf.int64) if isinstance(seed, list) else seed,
             path=config["path"],
-            fans=None if fans is None else Fans(*map(Fraction, fans)),
+            fans=None if fans is None else Fans.from_data(fans),
         )
-        origin = getattr(config, "origin", None)
-        if origin is not None:
-            made._streams = (*origin._streams, f"copy {next(origin._copies)}")
+        made._streams = tuple(config["streams"])
         return made
 
-
-class _Config(dict):  # type: ignore[type-arg]
-    """A configuration that knows whose it is, as long as it is in memory.
-
-    Keras copies an initializer for each projection of an attention layer by
-    `from_config(get_config())`; equal streams would make the projections equal.
-    """
-
-    origin: Initializer | None = None
+    def __repr__(self) -> str:
+        given = {"seed": self.seed, "path": self.path, "fans": self.fans}
+        options = "".join(f", {k}={v!r}" for k, v in given.items() if v is not None)
+        axes = "" if self.axes is None else f", {self.axes!r}"
+        return f"Initializer({self.scheme!r}{axes}{options})"
 
 
 def draw_tensor(
@@ -173,12 +190,15 @@ def draw_tensor(
     """Draw a scheme, from the source that a function makes once all is checked."""
     check_backend()
     name = dtype_name(keras.config.floatx() if dtype is None else dtype)
-    plan = resolve_cached(scheme, tuple(shape), axes, fans, field_of(name))
+    plan = resolve(scheme, shape, axes, fans=fans, field=field_of(name))
+    check_draw(plan, name)
+    if isinstance(layout, keras.distribution.TensorLayout):
+        layout = layout.backend_layout
+    if layout is not None and not isinstance(layout, dtensor.Layout):
+        raise SourceError(f"`layout` must be a TensorLayout or a Layout, got {layout!r}")
     tensor = draw(plan, source(), dtype=name)
     if layout is None:
         return tensor
-    if isinstance(layout, keras.distribution.TensorLayout):
-        layout = layout.backend_layout
     whole = dtensor.Layout.replicated(layout.mesh, rank=len(plan.shape))
     return dtensor.relayout(dtensor.copy_to_mesh(tensor, whole), layout)
 
@@ -199,23 +219,26 @@ def check_backend() -> None:
         raise SourceError(f"Keras must run on the backend tensorflow, got {backend}")
 
 
-@functools.lru_cache(maxsize=4096)
-def resolve_cached(
-    scheme: Scheme, shape: tuple[int, ...], axes: Axes | None, fans: Fans | None, field: Any
-) -> Plan:
-    """`resolve`, once for equal arguments."""
-    return resolve(scheme, shape, axes, fans=fans, field=field)
+def _numbers(seed: Any) -> list[int]:
+    """The two integers of a seed."""
+    if not hasattr(seed, "numpy"):
+        raise SourceError(f"`seed` must have a value to be copied or saved, got {seed!r}")
+    return [int(number) for number in seed.numpy()]
 
 
 def _checked(seed: Any) -> Any:
     """A seed, an integer of any kind as one of Python's."""
     if seed is None or isinstance(seed, _GENERATORS):
         return seed
-    if isinstance(seed, bool) or not hasattr(seed, "__index__"):
+    if isinstance(seed, tf.Tensor | tf.Variable):
+        return TfSource(tf.convert_to_tensor(seed)).seed
+    try:
+        if isinstance(seed, bool):
+            raise TypeError
+        seed = operator.index(seed)
+    except TypeError:
         raise SourceError(
-            f"`seed` must be an integer, a generator or a tensor of shape (2,), got {seed!r}"
-        )
-    seed = operator.index(seed)
-    if not 0 <= seed < 1 << 64:
-        raise SourceError(f"`seed` must be from 0 up to 2**64 - 1, got {seed}")
+            f"`seed` must be an integer, a generator or a tensor of two integers, got {seed!r}"
+        ) from None
+    stream_key(seed, ())  # raises unless it is a seed
     return seed

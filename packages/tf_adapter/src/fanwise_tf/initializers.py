@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras.initializers import STFT, Constant, Identity, Initializer, Ones, Zeros
 
 from . import _core as core
@@ -24,7 +25,7 @@ from ._source import TfSource
 from ._tensor import draw_tensor, next_seed
 
 _FANS: dict[str, core.Fan] = {"fan_in": "in", "fan_out": "out", "fan_avg": "avg"}
-_FAMILIES = {
+_FAMILIES: dict[str, core.Family] = {
     "truncated_normal": "truncated_normal",
     "untruncated_normal": "normal",
     "uniform": "uniform",
@@ -38,18 +39,17 @@ class _Drawn:
     seed: Any
     _init_seed: Any
 
+    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def __call__(self, shape: Sequence[int], dtype: Any = None, layout: Any = None) -> Any:
         """Draw a tensor, as `fanwise_tf.Initializer` does."""
-        shape = tuple(shape)
+        shape = tuple(map(int, shape))
         scheme, axes, fans = self._plan(shape)
-        if scheme is None:
-            return keras.ops.zeros(shape, dtype or keras.config.floatx())
         return draw_tensor(
             scheme, shape, axes, fans, lambda: self._source(shape), dtype=dtype, layout=layout
         )
 
     def _plan(self, shape: tuple[int, ...]) -> tuple[Any, Any, Any]:
-        """Scheme, axes and fans for a shape; no scheme for zeros."""
+        """Scheme, axes and fans for a shape."""
         raise NotImplementedError
 
     def _source(self, shape: tuple[int, ...]) -> TfSource:
@@ -68,9 +68,8 @@ class RandomNormal(_Drawn, keras.initializers.RandomNormal):  # type: ignore[mis
 
     def _plan(self, shape: tuple[int, ...]) -> tuple[Any, Any, Any]:
         mean, std = float(self.mean), float(self.stddev)
-        if std == 0 == mean:
-            return None, None, None
-        return core.normal(mean=mean, std=std), None, None
+        scheme = core.normal(mean=mean, std=std) if std else core.constant(value=mean)
+        return scheme, None, None
 
 
 @_register
@@ -79,8 +78,8 @@ class TruncatedNormal(_Drawn, keras.initializers.TruncatedNormal):  # type: igno
 
     def _plan(self, shape: tuple[int, ...]) -> tuple[Any, Any, Any]:
         mean, std = float(self.mean), float(self.stddev)
-        if std == 0 == mean:
-            return None, None, None
+        if std == 0:
+            return core.constant(value=mean), None, None
         return core.truncated_normal(parent_mean=mean, parent_std=std), None, None
 
 
@@ -90,9 +89,8 @@ class RandomUniform(_Drawn, keras.initializers.RandomUniform):  # type: ignore[m
 
     def _plan(self, shape: tuple[int, ...]) -> tuple[Any, Any, Any]:
         low, high = float(self.minval), float(self.maxval)
-        if low == 0 == high:
-            return None, None, None
-        return core.uniform(low=low, high=high), None, None
+        scheme = core.constant(value=low) if low == high else core.uniform(low=low, high=high)
+        return scheme, None, None
 
 
 class _Scaled(_Drawn):
@@ -106,7 +104,7 @@ class _Scaled(_Drawn):
         scheme = core.variance_scaling(
             gain=math.sqrt(self.scale),
             fan=_FANS[self.mode],
-            family=_FAMILIES[self.distribution],  # type: ignore[arg-type]
+            family=_FAMILIES[self.distribution],
         )
         return scheme, None, _fans(shape, self.input_axes, self.output_axes)
 
@@ -156,7 +154,7 @@ class Orthogonal(_Drawn, keras.initializers.Orthogonal):  # type: ignore[misc]
                 f"`shape` must be at least two-dimensional for Orthogonal, got {shape}"
             )
         if self.gain == 0 or 0 in shape:
-            return None, None, None
+            return core.constant(value=0.0), None, None
         axes = core.Axes(" ".join(["in"] * (len(shape) - 1) + ["out"]))
         return core.orthogonal(gain=abs(float(self.gain))), axes, None
 

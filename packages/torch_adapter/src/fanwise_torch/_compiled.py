@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import Any
 
 import torch
@@ -33,7 +32,7 @@ def encode(scheme: Scheme, axes: Axes | None, fans: Fans | None, path: str | Seq
         {
             "scheme": scheme.to_data(),
             "axes": None if axes is None else axes.to_data(),
-            "fans": None if fans is None else [str(fans.fan_in), str(fans.fan_out)],
+            "fans": None if fans is None else fans.to_data(),
             "path": parse_path(path),
         }
     )
@@ -62,7 +61,7 @@ def _initialize(tensor: torch.Tensor, call: str, seed: int | None, numbers: list
         tensor,
         Scheme.from_data(data["scheme"]),
         None if data["axes"] is None else Axes.from_data(data["axes"]),
-        None if data["fans"] is None else Fans(*map(Fraction, data["fans"])),
+        None if data["fans"] is None else Fans.from_data(data["fans"]),
         None if seed is None else seed % (1 << 64),
         data["path"],
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import itertools
 import operator
@@ -22,6 +21,7 @@ from ._core import (
     Recipe,
     RecipeError,
     SourceError,
+    noting_parameter,
     plan_model,
     stream_key,
 )
@@ -179,7 +179,7 @@ def _plan(
     for slot in slots:
         path = slot.parameter.path
         if statuses[path] == "initialized":
-            with _noting(path):
+            with noting_parameter(path):
                 check_tensor(slot.tensor)
                 dtypes[path] = dtype_name(slot.tensor.dtype)
                 if slot.parametrized:
@@ -213,7 +213,7 @@ def _slots(module: nn.Module, loaded: set[str]) -> Iterator[Slot]:
         declarations = declare(layer)
         for name, tensor, is_buffer, is_frozen, place in _own(layer, prefix):
             path = _join(prefix, name)
-            with _noting(path):
+            with noting_parameter(path):
                 if nn.parameter.is_lazy(tensor):
                     check_tensor(tensor)
                 declared = _declaration(declarations, name, layer)
@@ -225,8 +225,13 @@ def _slots(module: nn.Module, loaded: set[str]) -> Iterator[Slot]:
                     declared.fans_of and _join(prefix, declared.fans_of),
                     field="complex" if tensor.is_complex() else "real",
                 )
-                originals = _join(prefix, f"parametrizations.{name}.")
-                if path in loaded or any(other.startswith(originals) for other in loaded):
+                if path in loaded or (
+                    _is_parametrized(layer, name)
+                    and any(
+                        other.startswith(_join(prefix, f"parametrizations.{name}."))
+                        for other in loaded
+                    )
+                ):
                     parameter = replace(parameter, left_as="loaded")
                 elif is_frozen:
                     parameter = replace(parameter, left_as="frozen")
@@ -241,8 +246,7 @@ def _declaration(declarations: Any, name: str, layer: nn.Module) -> Declaration:
         raise RecipeError(
             f"`declare` must return a mapping for {type(layer).__name__}, got {declarations!r}"
         )
-    default = Declaration(kind="bias" if name.endswith("bias") else "weight")
-    declared = declarations.get(name, default)
+    declared = declarations.get(name, Declaration.of_name(name))
     if not hasattr(declared, "fans_of"):
         raise RecipeError(
             f"`declare` must return Declarations for {type(layer).__name__}, got {declared!r}"
@@ -267,7 +271,7 @@ def _own(layer: nn.Module, prefix: str) -> Iterator[tuple[str, torch.Tensor, boo
         for name, parametrizations in layer.parametrizations.items():
             originals = list(parametrizations.parameters(recurse=False))
             frozen = not all(original.requires_grad for original in originals)
-            with _noting(_join(prefix, name)):
+            with noting_parameter(_join(prefix, name)):
                 tensor = _parametrized(parametrizations)
             yield name, tensor, not originals, frozen, id(parametrizations)
 
@@ -314,9 +318,10 @@ def _tie(slots: list[Slot]) -> list[Slot]:
         groups.setdefault(slot.memory, []).append(slot)
     tied = []
     for slot in slots:
-        first, *others = groups[slot.memory]
+        same = groups[slot.memory]
+        first = same[0]
         if slot is first:
-            reasons = {same.parameter.left_as for same in (first, *others)} - {None}
+            reasons = {other.parameter.left_as for other in same} - {None}
             left_as = "loaded" if "loaded" in reasons else next(iter(reasons), None)
             parameter = replace(slot.parameter, left_as=left_as)
         else:
@@ -346,13 +351,3 @@ def _check_same(planned: list[Parameter], found: list[Parameter]) -> None:
                 f"`recipe` must be a ledger of this module, got one of {expected} "
                 f"where the module has {actual}"
             )
-
-
-@contextlib.contextmanager
-def _noting(path: str) -> Iterator[None]:
-    """Note a parameter's path on errors."""
-    try:
-        yield
-    except (TypeError, ValueError) as error:
-        error.add_note(f"parameter: {path}")
-        raise

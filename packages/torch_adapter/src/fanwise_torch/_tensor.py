@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -23,8 +22,6 @@ from ._core import (
     stream_key,
 )
 from ._source import TorchSource, dtype_name
-
-_CONSTANT = ("constant", "dirac", "identity")  # families of schemes without randomness
 
 Generator = int | torch.Generator | None
 
@@ -148,7 +145,7 @@ def initialize(
         return _compiled.initialize(tensor, _compiled.encode(scheme, axes, fans, path), generator)
     check_tensor(tensor)
     name = dtype_name(tensor.dtype)
-    plan = _resolve(scheme, tuple(tensor.shape), axes, fans, field_of(name))
+    plan = resolve(scheme, tensor.shape, axes, fans=fans, field=field_of(name))
     write(tensor, plan, generator, path)
     return tensor
 
@@ -208,9 +205,8 @@ def _overlaps_itself(tensor: torch.Tensor) -> bool:
 
 
 def _checked(scheme: Scheme, generator: Generator, path: str | Sequence[str]) -> Generator:
-    name = getattr(scheme, "name", None)
-    if generator is None and name not in _CONSTANT:
-        raise SourceError(f"`generator` must be given to draw {name}, got None")
+    if generator is None and getattr(scheme, "is_random", True):
+        raise SourceError(f"`generator` must be given to draw {scheme!r}, got None")
     if path and (generator is None or isinstance(generator, torch.Generator)):
         raise SourceError(f"`path` must come with a seed, got {path!r} with {generator!r}")
     if generator is None or isinstance(generator, torch.Generator):
@@ -222,10 +218,3 @@ def _checked(scheme: Scheme, generator: Generator, path: str | Sequence[str]) ->
     generator = operator.index(generator)
     stream_key(generator, parse_path(path))  # raises unless they are a seed and a path
     return generator
-
-
-@functools.lru_cache(maxsize=4096)
-def _resolve(
-    scheme: Scheme, shape: tuple[int, ...], axes: Axes | None, fans: Fans | None, field: Any
-) -> Plan:
-    return resolve(scheme, shape, axes, fans=fans, field=field)

@@ -1,0 +1,168 @@
+"""What a module holds in its own way: tied, shared, frozen, loaded and parametrized parameters."""
+
+import copy
+
+import pytest
+import torch
+from fanwise_torch import init_module_
+from torch import nn
+from torch.nn.utils import parametrizations, parametrize
+
+from fanwise import Axes, Recipe, RecipeError, Rule, he_normal, normal, orthogonal, zeros
+
+pytestmark = pytest.mark.global_generator  # constructing a layer draws from it
+
+
+def only(*rules):
+    return Recipe(tuple(rules))
+
+
+HE_LINEAR = only(Rule(scheme=zeros(), kind="bias"), Rule(scheme=he_normal()))
+
+
+def test_tied_parameters_are_drawn_once():
+    model = nn.Sequential(nn.Embedding(10, 4), nn.Linear(4, 10, bias=False))
+    model[1].weight = model[0].weight
+    ledger = init_module_(model, only(Rule(scheme=normal(std=1.0), kind="embedding")), seed=0)
+    assert [entry.status for entry in ledger.entries] == ["initialized", "tied"]
+    assert ledger.entries[1].parameter.tied_to == "0.weight"
+    shared = nn.Linear(4, 4)
+    ledger = init_module_(nn.Sequential(shared, nn.ReLU(), shared), HE_LINEAR, seed=0)
+    assert [entry.status for entry in ledger.entries] == ["initialized"] * 2 + ["tied"] * 2
+
+
+def test_parameters_that_share_memory_in_part_would_be_written_twice():
+    model = nn.Sequential(nn.Linear(4, 4, bias=False), nn.Linear(4, 2, bias=False))
+    model[1].weight = nn.Parameter(model[0].weight.detach()[1:3])
+    before = model[0].weight.clone()
+    with pytest.raises(RecipeError, match=r"apart or tied, got '0\.weight' and '1\.weight'"):
+        init_module_(model, only(Rule(scheme=he_normal())), seed=0)
+    assert torch.equal(model[0].weight, before)
+    interleaved = torch.empty(4, 8)
+    model[0].weight = nn.Parameter(interleaved[:, ::2])
+    model[1].weight = nn.Parameter(interleaved[:2, 1::2])
+    init_module_(model, only(Rule(scheme=he_normal())), seed=0)
+
+
+def test_frozen_and_loaded_parameters_are_left():
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 4))
+    model[0].requires_grad_(False)
+    before = copy.deepcopy(model.state_dict())
+    ledger = init_module_(model, HE_LINEAR, seed=0, loaded={"1.weight", "1.bias"})
+    statuses = [entry.status for entry in ledger.entries]
+    assert statuses == ["frozen"] * 2 + ["loaded"] * 2 + ["initialized"] * 2
+    for name in ("0.weight", "0.bias", "1.weight", "1.bias"):
+        assert torch.equal(model.state_dict()[name], before[name])
+    assert not torch.equal(model[2].weight, before["2.weight"])
+
+
+def test_what_is_tied_to_a_loaded_or_frozen_parameter_is_left():
+    def tied():
+        model = nn.Sequential(nn.Embedding(5, 3), nn.Linear(3, 5, bias=False), nn.Linear(3, 2))
+        model[1].weight = model[0].weight
+        return model
+
+    model = tied()
+    before = model[0].weight.clone()
+    ledger = init_module_(model, HE_LINEAR, seed=0, loaded={"1.weight"})
+    assert [e.status for e in ledger.entries][:2] == ["loaded", "tied"]
+    assert torch.equal(model[0].weight, before)
+
+
+def test_a_parametrized_weight_is_loaded_or_frozen_with_any_of_its_originals():
+    for change in ("loaded", "frozen"):
+        model = nn.Sequential(parametrizations.weight_norm(nn.Linear(4, 4)), nn.Linear(4, 4))
+        before = model[0].weight.clone()
+        loaded = {"0.parametrizations.weight.original0"} if change == "loaded" else ()
+        if change == "frozen":
+            model[0].parametrizations.weight.original0.requires_grad_(False)
+        ledger = init_module_(model, HE_LINEAR, seed=0, loaded=loaded)
+        assert {e.path: e.status for e in ledger.entries}["0.weight"] == change
+        assert torch.equal(model[0].weight, before)
+
+
+def test_a_view_of_a_loaded_parameter_is_not_drawn():
+    model = nn.Sequential(nn.Linear(4, 4, bias=False), nn.Linear(4, 2, bias=False))
+    model[1].weight = nn.Parameter(model[0].weight.detach()[1:3])
+    with pytest.raises(RecipeError, match="share memory"):
+        init_module_(model, only(Rule(scheme=he_normal())), seed=0, loaded={"0.weight"})
+
+
+@pytest.mark.parametrize(("loaded", "message"), [("0.weight", "not one string"),
+                                                 ({"0.wieght"}, r"got \['0\.wieght'\]")])  # fmt: skip
+def test_loaded_must_be_names(loaded, message):
+    with pytest.raises(RecipeError, match=message):
+        init_module_(nn.Sequential(nn.Linear(4, 4)), HE_LINEAR, seed=0, loaded=loaded)
+
+
+def test_loaded_may_be_the_keys_of_a_state_dict():
+    model = nn.Sequential(parametrizations.weight_norm(nn.Linear(4, 4)), nn.BatchNorm1d(4))
+    ledger = init_module_(model, only(), seed=0, loaded=iter(model.state_dict()))
+    assert {e.status for e in ledger.entries} == {"loaded"}
+
+
+def test_a_shared_parametrized_layer_is_tied():
+    shared = parametrizations.weight_norm(nn.Linear(4, 4))
+    ledger = init_module_(nn.Sequential(shared, nn.ReLU(), shared), HE_LINEAR, seed=0)
+    assert {e.path: e.status for e in ledger.entries}["2.weight"] == "tied"
+
+
+def test_what_is_assigned_comes_after_the_parameters_of_its_parametrization():
+    class LowRank(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Parameter(torch.randn(4, 2)), nn.Parameter(torch.randn(2, 4))
+
+        def forward(self, weight):
+            return weight + self.a @ self.b
+
+        def right_inverse(self, weight):
+            return weight - self.a @ self.b
+
+    layer, plain = nn.Linear(4, 4), nn.Linear(4, 4)
+    parametrize.register_parametrization(layer, "weight", LowRank())
+    layer.parametrizations.weight[0].eval()
+    recipe = only(*HE_LINEAR.rules[:1], Rule(scheme=normal(std=1.0), match="parametrizations.*"),
+                  HE_LINEAR.rules[1])  # fmt: skip
+    init_module_(layer, recipe, seed=0)
+    init_module_(plain, HE_LINEAR, seed=0)
+    assert torch.allclose(layer.weight, plain.weight, atol=1e-5)
+    assert not layer.parametrizations.weight[0].training
+
+
+def test_many_views_of_one_buffer_are_apart():
+    flat = torch.zeros(300 * 12)
+    model = nn.ModuleList(nn.Linear(4, 3, bias=False) for _ in range(300))
+    for i, layer in enumerate(model):
+        layer.weight = nn.Parameter(flat[12 * i : 12 * i + 12].view(3, 4))
+    init_module_(model, only(Rule(scheme=he_normal())), seed=0)
+    assert (flat != 0).all()
+
+
+@pytest.mark.parametrize("wrap", [parametrizations.weight_norm, parametrizations.spectral_norm,
+                                  parametrizations.orthogonal])  # fmt: skip
+def test_parametrized_weights_are_assigned(wrap):
+    layer = wrap(nn.Linear(6, 6).train())
+    state = {name: buffer.clone() for name, buffer in layer.named_buffers()}
+    ledger = init_module_(layer, only(Rule(scheme=zeros(), kind="bias"), Rule(scheme=orthogonal())),
+                          seed=0)  # fmt: skip
+    (entry,) = (e for e in ledger.entries if e.path == "weight")
+    assert entry.plan.axes == Axes("out in")
+    plain = nn.Linear(6, 6)
+    init_module_(plain, only(Rule(scheme=zeros(), kind="bias"), Rule(scheme=orthogonal())), seed=0)
+    if wrap is parametrizations.spectral_norm:  # which divides by an estimate, its own
+        assert all(torch.equal(layer.get_buffer(name), state[name]) for name in state)
+    else:
+        assert torch.allclose(layer.weight, plain.weight, atol=1e-5)
+
+
+def test_a_parametrization_without_an_inverse_is_an_error():
+    class Symmetric(nn.Module):
+        def forward(self, x):
+            return x.triu() + x.triu(1).mT
+
+    layer = nn.Linear(4, 4)
+    parametrize.register_parametrization(layer, "weight", Symmetric())
+    with pytest.raises(RecipeError, match=r"`right_inverse`.*got Symmetric") as found:
+        init_module_(layer, HE_LINEAR, seed=0)
+    assert "parameter: weight" in found.value.__notes__
