@@ -6,6 +6,7 @@ import math
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from fanwise_tf import initializers
 from scipy import stats
 
@@ -137,11 +138,27 @@ def test_get_by_other_things():
         initializers.get("no_such")
 
 
-@pytest.mark.parametrize("name", ["RandomNormal", "TruncatedNormal", "Orthogonal"])
-def test_a_scale_of_zero_is_zeros(name):
-    option = "gain" if name == "Orthogonal" else "stddev"
-    drawn = getattr(initializers, name)(**{option: 0.0}, seed=0)((4, 4))
-    assert not drawn.numpy().any()
+@pytest.mark.parametrize(
+    ("name", "options", "value"),
+    [
+        ("RandomNormal", {"stddev": 0.0}, 0.0),
+        ("RandomNormal", {"mean": 2.0, "stddev": 0.0}, 2.0),
+        ("TruncatedNormal", {"mean": 2.0, "stddev": 0.0}, 2.0),
+        ("RandomUniform", {"minval": 1.5, "maxval": 1.5}, 1.5),
+        ("Orthogonal", {"gain": 0.0}, 0.0),
+    ],
+)
+def test_a_law_of_one_value(name, options, value):
+    for module in (initializers, keras.initializers):
+        assert (getattr(module, name)(**options, seed=0)((4, 4)).numpy() == value).all()
+
+
+def test_shapes_of_tensorflow():
+    for shape in ([2, 3], tf.TensorShape([2, 3]), tf.constant([2, 3])):
+        assert initializers.RandomNormal(seed=0)(shape).shape == (2, 3)
+    traced = tf.function(lambda n: initializers.RandomNormal(seed=0)((n, 3)), autograph=False)
+    with pytest.raises(ValueError, match="`shape` must be known when it is traced, got"):
+        traced(tf.constant(2))
 
 
 def test_orthogonal_flattens_the_first_axes():

@@ -42,7 +42,10 @@ class _Drawn:
     @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def __call__(self, shape: Sequence[int], dtype: Any = None, layout: Any = None) -> Any:
         """Draw a tensor, as `fanwise_tf.Initializer` does."""
-        shape = tuple(map(int, shape))
+        try:
+            shape = tuple(map(int, shape))
+        except TypeError:
+            raise ValueError(f"`shape` must be known when it is traced, got {shape}") from None
         scheme, axes, fans = self._plan(shape)
         return draw_tensor(
             scheme, shape, axes, fans, lambda: self._source(shape), dtype=dtype, layout=layout
