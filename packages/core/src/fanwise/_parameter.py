@@ -10,6 +10,7 @@ from ._axes import Axes, Shape, check_shape
 from ._errors import RecipeError, one_of
 from ._joint_laws import FIELDS, Field
 from ._records import SCHEMA_VERSION, as_list, read_document, record_from_data, record_to_data
+from ._schemes import Scheme
 from ._stream import parse_path
 
 LeftAs: TypeAlias = Literal["frozen", "loaded", "skipped"]
@@ -29,6 +30,8 @@ class Declaration:
         What rules may select by, as in `Parameter`.
     fans_of : str or None
         Name, within the layer, of the weight whose fans a bias takes.
+    default : Scheme or None
+        What a buffer that has no values yet starts from, unless a rule is for it.
 
     Examples
     --------
@@ -40,6 +43,7 @@ class Declaration:
     axes: Axes | None = None
     kind: str = "weight"
     fans_of: str | None = None
+    default: Scheme | None = None
 
     @classmethod
     def of_name(cls, name: str) -> Declaration:
@@ -73,6 +77,8 @@ class Parameter:
         Why it is not to be initialized, whatever the recipe says.
     field : {"real", "complex"}
         Whether its entries are complex.
+    default : Scheme or None
+        What a buffer that has no values yet starts from, unless a rule is for it.
     """
 
     path: str
@@ -83,6 +89,7 @@ class Parameter:
     tied_to: str | None = None
     left_as: LeftAs | None = None
     field: Field = "real"
+    default: Scheme | None = None
 
     def __post_init__(self) -> None:
         parse_path(self.path)
@@ -95,6 +102,8 @@ class Parameter:
                 f"one of `tied_to` and `left_as` may be given, got both for {self.path!r}"
             )
         one_of("field", self.field, FIELDS, RecipeError)
+        if self.default is not None and self.kind != "buffer":
+            raise RecipeError(f"`default` must be of a buffer, got a {self.kind} for {self.path!r}")
 
     def to_data(self) -> dict[str, Any]:
         """The parameter as plain JSON data, defaults left out."""
@@ -103,7 +112,7 @@ class Parameter:
     @classmethod
     def from_data(cls, data: Any) -> Parameter:
         """Read a parameter back from `to_data`'s form."""
-        return record_from_data(cls, data, {"axes": Axes.from_data})
+        return record_from_data(cls, data, {"axes": Axes.from_data, "default": Scheme.from_data})
 
 
 def model_to_data(parameters: Iterable[Parameter], /, *, name: str = "") -> dict[str, Any]:

@@ -65,6 +65,11 @@ def plan_model(recipe: Recipe, parameters: Iterable[Parameter], /) -> Ledger:
             entries.append(Entry(parameter, "tied"))
         elif parameter.left_as is not None:
             entries.append(Entry(parameter, parameter.left_as))
+        elif found is None and parameter.default is not None:
+            plan = resolve(
+                parameter.default, parameter.shape, parameter.axes, field=parameter.field
+            )
+            entries.append(Entry(parameter, "initialized", plan=plan))
         elif found is None and parameter.kind == "buffer":
             entries.append(Entry(parameter, "skipped"))
         elif found is None:

@@ -200,6 +200,7 @@ def plan(*rules, parameters=MODEL[1:3]):
             RecipeError,
             "`path` must give every parameter and block a stream of its own, got one for ",
         ),
+        (lambda: Parameter("w", (3,), default=ones()), RecipeError, "`default` must be of a buffer, got a weight for 'w'"),
         (lambda: plan_model(RECIPE, ["w"]), RecipeError, "`parameters` must be Parameters, got 'w'"),
         (lambda: Rule(scheme=ones(), match=None), RecipeError, "`match` must be a string, got None"),
         (lambda: Recipe((he_normal(),)), RecipeError, "`rules` must be Rules, such as Rule(scheme=...), got "),
@@ -318,6 +319,22 @@ def test_each_parameter_may_have_a_dtype_of_its_own():
     with pytest.raises(DtypeError) as unfit:
         ledger.check_draws({"a": "float32", "b": "float16"})
     assert unfit.value.__notes__ == ["parameter: b"]
+
+
+def test_a_buffer_without_values_starts_from_its_default():
+    """spec: recipes/4."""
+    parameters = [
+        Parameter("weight", (3,)),
+        Parameter("var", (3,), kind="buffer", default=ones()),
+        Parameter("mean", (3,), kind="buffer", default=zeros()),
+    ]
+    rules = (Rule(scheme=normal(std=1.0)), Rule(scheme=ones(), kind="buffer", match="mean"))
+    ledger = plan_model(Recipe(rules), parameters)
+    assert [(e.status, e.rule) for e in ledger.entries] == [
+        ("initialized", 0), ("initialized", None), ("initialized", 1)
+    ]  # fmt: skip
+    assert [e.plan.scheme for e in ledger.entries[1:]] == [ones()] * 2
+    assert Ledger.from_data(json.loads(json.dumps(ledger.to_data()))) == ledger
 
 
 def test_a_rule_is_of_use_if_it_is_optional_or_what_it_matches_is_left():
