@@ -93,6 +93,31 @@ def test_the_scale_may_be_an_array():
         assert make(scale, jnp.bfloat16)(jax.random.key(0), (4, 4)).dtype == jnp.bfloat16
 
 
+SCALED = ("uniform", "normal", "truncated_normal")
+
+
+@pytest.mark.parametrize("name", SCALED)
+def test_the_scale_may_be_traced_or_broadcast(name):
+    key, make = jax.random.key(0), getattr(initializers, name)
+    unit = make(1.0)(key, (1000, 2))
+    traced = jax.jit(lambda scale: make(scale)(key, (1000, 2)))(0.5)
+    np.testing.assert_allclose(traced, 0.5 * unit, rtol=1e-6)
+    columns = make(jnp.array([0.5, 2.0]))(key, (1000, 2), jnp.bfloat16)
+    assert columns.dtype == jnp.bfloat16
+    np.testing.assert_allclose(
+        columns.astype(jnp.float32), unit * jnp.array([0.5, 2.0]), rtol=2**-8
+    )
+
+
+def test_a_truncated_normal_of_any_sign_and_without_ends():
+    key = jax.random.key(0)
+    mirrored = initializers.truncated_normal(-1.0, lower=-1.0, upper=3.0)(key, (10_000,))
+    assert -3 <= mirrored.min() < -2.5
+    assert 0.9 < mirrored.max() <= 1
+    endless = initializers.truncated_normal(2.0, lower=-jnp.inf, upper=jnp.inf)(key, (10_000,))
+    assert jnp.array_equal(endless, initializers.normal(2.0)(key, (10_000,)))
+
+
 @pytest.mark.parametrize("column_axis", [-1, 0, 1])
 def test_orthogonal_is_so_along_its_column_axis(column_axis):
     drawn = initializers.orthogonal(2.0, column_axis)(jax.random.key(0), (3, 4, 5))
@@ -117,6 +142,15 @@ def test_a_scale_of_zero_is_zeros(name):
 def test_zero_element_shapes(shape):
     for name in ("normal", "glorot_normal", "he_uniform", "orthogonal"):
         assert getattr(initializers, name)()(jax.random.key(0), shape).shape == shape
+    empty = (3, *sorted(shape[:2]))
+    assert initializers.delta_orthogonal()(jax.random.key(0), empty).shape == empty
+
+
+def test_shapes_of_arrays():
+    assert initializers.he_normal()(jax.random.key(0), (jnp.int32(10), np.int64(4))).shape == (
+        10,
+        4,
+    )
 
 
 @pytest.mark.parametrize(
@@ -128,7 +162,7 @@ def test_zero_element_shapes(shape):
         (lambda k: initializers.delta_orthogonal()(k, (5, 5)), "3D, 4D or 5D"),
         (lambda k: initializers.delta_orthogonal()(k, (3, 5, 4)), "less or equal than"),
         (lambda k: initializers.variance_scaling(1, "fan", "normal"), "`mode` must be one of"),
-        (lambda k: initializers.variance_scaling(1, "fan_in", "gamma"), "`family` must be one of"),
+        (lambda k: initializers.variance_scaling(1, "fan_in", "gamma"), "`distribution` must be one of"),
         (lambda k: initializers.variance_scaling(-1, "fan_in", "normal"), "`scale` must be positive"),
     ],
 )  # fmt: skip

@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-from jax.sharding import NamedSharding, PartitionSpec
+from jax.sharding import AbstractMesh, NamedSharding, PartitionSpec
 
 from ._core import Axes, Fans, Plan, Scheme, SourceError, draw, field_of, resolve
-from ._source import JaxSource, check_key, dtype_name
+from ._source import JaxSource, check_dtype, check_key, dtype_name
 
 Shape = tuple[int, ...]
 Sharding = NamedSharding | PartitionSpec | None
-
-_CONSTANT = ("constant", "dirac", "identity")  # families of schemes without randomness
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +58,9 @@ class SchemeInitializer:
         fans = self.fans(tuple(shape)) if callable(self.fans) else self.fans
         chosen = self.dtype if dtype is None else dtype
         name = dtype_name(float if chosen is None else chosen)
-        if getattr(self.scheme, "name", None) not in _CONSTANT:
+        if getattr(self.scheme, "is_random", True):
             check_key(key)
-        plan = resolve_cached(self.scheme, tuple(shape), self.axes, fans, field_of(name))
+        plan = resolve(self.scheme, shape, self.axes, fans=fans, field=field_of(name))
         return draw_sharded(plan, key, (), name, out_sharding)
 
 
@@ -94,6 +92,8 @@ def initializer(
 
     Raises
     ------
+    DtypeError
+        If `dtype` is of another kind.
     AxesError, DtypeError, FanError, LawError, SchemeError, SourceError
         When it is called, before anything is drawn.
 
@@ -109,37 +109,45 @@ def initializer(
     >>> round(float(kernel.std()), 2)  # sqrt(2 / 144)
     0.12
     """
+    if dtype is not None:
+        check_dtype(dtype)
     return SchemeInitializer(scheme, axes, fans, dtype)
-
-
-@functools.lru_cache(maxsize=4096)
-def resolve_cached(
-    scheme: Scheme, shape: Shape, axes: Axes | None, fans: Fans | None, field: Any
-) -> Plan:
-    """`resolve`, once for equal arguments."""
-    return resolve(scheme, shape, axes, fans=fans, field=field)
 
 
 def draw_sharded(
     plan: Plan, key: jax.Array, path: Sequence[str], dtype: str, sharding: Any
 ) -> jax.Array:
     """Draw a plan, each device its own shard where that is possible."""
-
-    def drawn(key: jax.Array) -> jax.Array:
+    if sharding is None:
         array: jax.Array = draw(plan, JaxSource(key, path), dtype=dtype)
         return array
-
-    if sharding is None:
-        return drawn(key)
-    mesh = getattr(sharding, "mesh", None) or jax.sharding.get_abstract_mesh()
-    if isinstance(sharding, PartitionSpec) and mesh.empty:
+    context = jax.sharding.get_abstract_mesh()
+    mesh = sharding.mesh if isinstance(sharding, NamedSharding) else context
+    of_context = isinstance(sharding, PartitionSpec) or (
+        isinstance(sharding, NamedSharding) and isinstance(mesh, AbstractMesh)
+    )
+    if of_context and context.empty:
         raise SourceError(
             f"`out_sharding` must name a mesh, or be used within jax.set_mesh, got {sharding}"
         )
+    if plan.scheme.is_random:
+        key = JaxSource(key, path).key
     placed: jax.Array
-    if isinstance(key, jax.core.Tracer) and mesh.explicit_axes:
+    is_traced = isinstance(key, jax.core.Tracer) and isinstance(sharding, NamedSharding)
+    if mesh.explicit_axes and (of_context or is_traced):
+        drawn = functools.partial(_drawn, plan=plan, dtype=dtype)
         axes = mesh.explicit_axes
         placed = jax.sharding.auto_axes(drawn, axes=axes, out_sharding=sharding)(key)
         return placed
-    placed = jax.jit(drawn, out_shardings=sharding)(key)
+    placed = _compiled(plan, dtype, sharding)(key)
     return placed
+
+
+@functools.lru_cache(maxsize=1024)
+def _compiled(plan: Plan, dtype: str, sharding: Any) -> Any:
+    return jax.jit(functools.partial(_drawn, plan=plan, dtype=dtype), out_shardings=sharding)
+
+
+def _drawn(key: jax.Array, *, plan: Plan, dtype: str) -> jax.Array:
+    array: jax.Array = draw(plan, JaxSource(key), dtype=dtype)
+    return array

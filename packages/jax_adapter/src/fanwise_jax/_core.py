@@ -24,6 +24,7 @@ from fanwise import (
     inner_bounds as inner_bounds,
     normal as normal,
     noting_parameter as noting_parameter,
+    ones as ones,
     orthogonal as orthogonal,
     parse_path as parse_path,
     path_words as path_words,

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from flax import linen, nnx
 
 from ._core import Axes, Declaration
 from ._layers import (
-    BUFFER,
+    MEAN,
+    VARIANCE,
     Declarations,
+    Shape,
     bias,
     bias_of_norm,
     declare,
@@ -21,28 +25,51 @@ from ._layers import (
 from ._tree import abstract_init, walk
 
 
+def _kernel(layer: Any, axes: Axes) -> Declaration | Callable[[Shape], Declaration]:
+    """A kernel of the axes; one of nnx may be stacked, and only if along its first axes.
+
+    For another stack, there are no axes: which of them it is, its layer does not know.
+    """
+    if not isinstance(layer, nnx.Module):
+        return Declaration(axes)
+    own = _shape_of_kernel(layer)
+    return lambda shape: Declaration(axes if shape[len(shape) - len(own) :] == own else None)
+
+
+def _shape_of_kernel(layer: Any) -> Shape:
+    if isinstance(layer, nnx.Embed):
+        return (layer.num_embeddings, layer.features)
+    if isinstance(layer, nnx.Linear):
+        return (layer.in_features, layer.out_features)
+    if isinstance(layer, nnx.LinearGeneral):
+        return (*dict(layer.batch_axis).values(), *layer.in_features, *layer.out_features)
+    return tuple(layer.kernel_shape)
+
+
 @declare.register(linen.Dense)
 @declare.register(linen.recurrent.DenseParams)
 @declare.register(nnx.Linear)
 def _(layer: Any) -> Declarations:
-    return {"kernel": Declaration(Axes("in out")), "bias": bias("kernel")}
+    return {"kernel": _kernel(layer, Axes("in out")), "bias": bias("kernel")}
 
 
 @declare.register
 def _(layer: linen.DenseGeneral) -> Declarations:
-    return _general(_length(layer.batch_dims), _length(layer.axis), _length(layer.features))
+    counts = (_length(layer.batch_dims), _length(layer.axis), _length(layer.features))
+    return _general(layer, *counts)
 
 
 @declare.register
 def _(layer: nnx.LinearGeneral) -> Declarations:
-    return _general(len(layer.batch_axis), len(layer.in_features), len(layer.out_features))
+    counts = (len(layer.batch_axis), len(layer.in_features), len(layer.out_features))
+    return _general(layer, *counts)
 
 
-def _general(copies: int, inputs: int, outputs: int) -> Declarations:
+def _general(layer: Any, copies: int, inputs: int, outputs: int) -> Declarations:
     copied = repeat("stack", copies)
     kernel = Axes(f"{copied} {repeat('in', inputs)} {repeat('out', outputs)}")
     return {
-        "kernel": Declaration(kernel),
+        "kernel": _kernel(layer, kernel),
         "bias": bias("kernel", Axes(f"{copied} {repeat('out', outputs)}")),
     }
 
@@ -57,7 +84,7 @@ def _(layer: Any) -> Declarations:
     def bias_of_einsum(shape: tuple[int, ...]) -> Declaration:
         return bias("kernel", Axes(repeat("out", len(shape))))
 
-    return {"kernel": Declaration(axes), "bias": bias_of_einsum}
+    return {"kernel": _kernel(layer, axes), "bias": bias_of_einsum}
 
 
 @declare.register(linen.Conv)
@@ -69,7 +96,7 @@ def _(layer: Any) -> Declarations:
         groups=layer.feature_group_count,
         stride=_strides(layer.strides, taps),
     )
-    return {"kernel": Declaration(axes), "bias": bias("kernel")}
+    return {"kernel": _kernel(layer, axes), "bias": bias("kernel")}
 
 
 @declare.register
@@ -90,13 +117,18 @@ def _(layer: Any) -> Declarations:
         stride=_strides(layer.strides, taps),
         transposed=True,
     )
-    return {"kernel": Declaration(axes), "bias": bias("kernel")}
+    return {"kernel": _kernel(layer, axes), "bias": bias("kernel")}
 
 
 @declare.register(linen.Embed)
 @declare.register(nnx.Embed)
 def _(layer: Any) -> Declarations:
-    return {"embedding": Declaration(Axes("in out", one_hot=True), "embedding")}
+    kernel = _kernel(layer, Axes("in out", one_hot=True))
+
+    def embedding(shape: Shape) -> Declaration:
+        return replace(kernel(shape) if callable(kernel) else kernel, kind="embedding")
+
+    return {"embedding": embedding}
 
 
 @declare.register
@@ -137,7 +169,7 @@ def _gates(name: str, kernel: Axes) -> dict[str, Declaration]:
 @declare.register(nnx.InstanceNorm)
 @declare.register(nnx.BatchNorm)
 def _(layer: Any) -> Declarations:
-    return {"scale": scale_of_norm, "bias": bias_of_norm, "mean": BUFFER, "var": BUFFER}
+    return {"scale": scale_of_norm, "bias": bias_of_norm, "mean": MEAN, "var": VARIANCE}
 
 
 @declare.register(linen.PReLU)
@@ -148,7 +180,18 @@ def _(layer: Any) -> Declarations:
 
 @declare.register
 def _(layer: nnx.LoRA) -> Declarations:
-    return {"lora_a": Declaration(Axes("in out")), "lora_b": Declaration(Axes("in out"))}
+    # The second is zero, whatever law weights have, so that nothing changes yet.
+    return {"lora_a": Declaration(Axes("in out")), "lora_b": MEAN}
+
+
+@declare.register
+def _(layer: nnx.WeightNorm) -> Declarations:
+    return {f"scales.{path}": scale_of_norm for path in layer.scales or ()}
+
+
+@declare.register
+def _(layer: nnx.bridge.ToNNX) -> Declarations:
+    return declare(layer.to_nnx__module)
 
 
 def trace(
@@ -156,7 +199,7 @@ def trace(
 ) -> dict[str, Declaration]:
     """What the modules that a linen model calls declare of its variables, by path."""
     modules: dict[tuple[str, ...], linen.Module] = {}
-    shapes: dict[tuple[str, ...], tuple[int, ...]] = {}  # within `scan` and `vmap`
+    shapes: dict[tuple[str, ...], Shape] = {}  # within `scan` and `vmap`
 
     def record(call: Any, args: tuple[Any, ...], kwargs: dict[str, Any], context: Any) -> Any:
         result = call(*args, **kwargs)
@@ -164,27 +207,57 @@ def trace(
         if module.scope is not None:
             modules[module.path] = module
             for collection, variables in module.variables.items():
-                for name, variable in variables.items():
+                for name, boxed in variables.items():
+                    variable = linen.unbox(boxed)
                     if hasattr(variable, "shape"):
                         shapes[(collection, *module.path, name)] = variable.shape
         return result
 
     with linen.intercept_methods(record):
         variables = abstract_init(model.init, args, kwargs)
+    leaves = list(walk(variables))
+    stacks = {
+        leaf.segments: _stacks(shapes.get(leaf.segments, leaf.value.shape), leaf.value.shape)
+        for leaf in leaves
+    }
     declared = {}
-    for leaf in walk(variables):
+    for leaf in leaves:
         _, *path, name = leaf.segments
         around = [
             (".".join((*path[depth:], name)), modules[tuple(path[:depth])])
             for depth in range(len(path) + 1)
             if tuple(path[:depth]) in modules
         ]
-        inner, outer = shapes.get(leaf.segments, leaf.value.shape), leaf.value.shape
-        stack_axis = next((i for i, n in enumerate(inner) if n != outer[i]), len(inner))
-        if len(outer) == len(inner) or inner == outer[-len(inner) :]:
-            stack_axis = 0
-        declared[leaf.path] = look_up(name, outer, around, stack_axis)
+        stacked = _stacked(leaf.segments, stacks)
+        declared[leaf.path] = look_up(name, leaf.value.shape, around, stacked)
     return declared
+
+
+def _stacks(inner: Shape, outer: Shape) -> list[tuple[int, ...]]:
+    """The axes that a transform may have added: more than one choice if sizes are equal."""
+    axes = range(len(outer))
+    return [
+        added
+        for added in itertools.combinations(axes, len(outer) - len(inner))
+        if tuple(outer[i] for i in axes if i not in added) == inner
+    ]
+
+
+def _stacked(
+    segments: tuple[str, ...], stacks: Mapping[tuple[str, ...], list[tuple[int, ...]]]
+) -> tuple[int, ...]:
+    """The axes that were added: where there is a choice, as at the nearest that has none."""
+
+    def near(other: tuple[str, ...]) -> int:
+        pairs = zip(segments, other, strict=False)
+        return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+    choices = stacks[segments] or [()]
+    known = [other for other, found in stacks.items() if len(found) == 1 and found[0]]
+    for other in sorted(known, key=near, reverse=True) if len(choices) > 1 else ():
+        if stacks[other][0] in choices:
+            return stacks[other][0]
+    return choices[0]
 
 
 def _length(value: Any) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 import haiku as hk
 from haiku._src.conv import ConvND, ConvNDTranspose  # the bases of Conv1D and the others
 from haiku._src.depthwise_conv import DepthwiseConvND
+from haiku._src.lift import LiftingModule
 from haiku._src.recurrent import ConvNDLSTM
 
 from ._core import Axes, Declaration
@@ -125,13 +126,22 @@ def trace(
     for leaf in walk(params):
         module_name, name = leaf.segments
         steps = module_name.split("/")
-        around = [
-            (".".join((*steps[depth:], name)), modules["/".join(steps[:depth])])
-            for depth in range(1, len(steps) + 1)
-            if "/".join(steps[:depth]) in modules
-        ]
+        around = []
+        for depth in range(1, len(steps) + 1):
+            module = _module(steps[:depth], modules)
+            if module is not None:
+                around.append((".".join((*steps[depth:], name)), module))
         declared[leaf.path] = look_up(name, leaf.value.shape, around)
     return declared
+
+
+def _module(steps: list[str], modules: dict[str, hk.Module]) -> hk.Module | None:
+    """The module of a name; within a lifted function, as of `layer_stack`, the rest is the name."""
+    for start in range(len(steps)):
+        is_lifted = isinstance(modules.get("/".join(steps[:start])), LiftingModule)
+        if (start == 0 or is_lifted) and "/".join(steps[start:]) in modules:
+            return modules["/".join(steps[start:])]
+    return None
 
 
 def _channel_bias(shape: tuple[int, ...]) -> Declaration:

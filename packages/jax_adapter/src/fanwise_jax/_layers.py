@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ._core import Axes, Declaration
+from ._core import Axes, Declaration, ones, zeros
 
 Shape = tuple[int, ...]
 Declarations = Mapping[str, Declaration | Callable[[Shape], Declaration]]
 
 BUFFER = Declaration(kind="buffer")
+MEAN = Declaration(kind="buffer", default=zeros())
+VARIANCE = Declaration(kind="buffer", default=ones())
 
 _LIBRARIES = {"equinox": "_equinox", "flax": "_flax", "haiku": "_haiku"}
 _known: set[str] = set()
@@ -65,7 +67,7 @@ def bias(of: str, axes: Axes | None = None) -> Declaration:
 
 
 def repeat(role: str, count: int) -> str:
-    """Axes of one role."""
+    """Roles of as many axes, all the same."""
     return " ".join([role] * count)
 
 
@@ -80,7 +82,7 @@ def bias_of_norm(shape: Shape) -> Declaration:
 
 
 def look_up(
-    name: str, shape: Shape, layers: list[tuple[str, Any]], stack_axis: int = 0
+    name: str, shape: Shape, layers: list[tuple[str, Any]], stacked: Sequence[int] = ()
 ) -> Declaration:
     """What the outermost layer that knows a parameter declares of it.
 
@@ -92,8 +94,8 @@ def look_up(
         Its shape.
     layers : list of (str, layer)
         The layers around it, outermost first, each with the parameter's path in it.
-    stack_axis : int, default 0
-        Where axes were added to those that its layer declares.
+    stacked : sequence of int, default ()
+        Which axes were added to those that its layer declares; the first ones by default.
 
     Returns
     -------
@@ -107,12 +109,14 @@ def look_up(
         if callable(declared):
             declared = declared(shape)
         if declared.fans_of is not None:  # from the declaring layer to the parameter's own
-            own = path.removesuffix(name)
-            declared = replace(declared, fans_of=declared.fans_of.removeprefix(own))
+            within = path.removesuffix(name)
+            declared = replace(declared, fans_of=declared.fans_of.removeprefix(within))
         axes = declared.axes
         if axes is None or len(axes.roles) >= len(shape):
             return declared
-        roles = list(axes.roles)
-        roles[stack_axis:stack_axis] = ["stack"] * (len(shape) - len(roles))
-        return replace(declared, axes=replace(axes, roles=tuple(roles)))
+        added = len(shape) - len(axes.roles)
+        places = stacked if len(stacked) == added else range(added)
+        own = iter(axes.roles)
+        roles = tuple("stack" if i in places else next(own) for i in range(len(shape)))
+        return replace(declared, axes=replace(axes, roles=roles))
     return Declaration.of_name(name)

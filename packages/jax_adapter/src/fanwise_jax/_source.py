@@ -53,12 +53,13 @@ class JaxSource:
     indexed = False
 
     def __init__(self, key: jax.Array, path: str | Sequence[str] = (), /) -> None:
+        for segment in parse_path(path):
+            key = _fold(key, jnp.asarray(path_words([segment], "value"), dtype=jnp.uint32))
         self.key = key
-        self.path = parse_path(path)
 
     def child(self, name: str, /) -> JaxSource:
         """The source of an independent stream."""
-        return JaxSource(self.key, (*self.path, *parse_path([name])))
+        return JaxSource(self.key, [name])
 
     def uniform(
         self, region: Region, dtype: str, /, *, low: float, high: float, out: Any = None
@@ -106,9 +107,9 @@ class JaxSource:
         return array.astype(dtype)
 
     def _stream(self, purpose: str) -> jax.Array:
-        if not self.path and purpose == "value":
+        if purpose == "value":
             return self.key  # a key is a stream already
-        return _fold(self.key, jnp.asarray(path_words(self.path, purpose), dtype=jnp.uint32))
+        return _fold(self.key, jnp.asarray(path_words((), purpose), dtype=jnp.uint32))
 
 
 # The scale of a law is an operand: one program for a shape draws all laws of one form.
@@ -207,16 +208,31 @@ def check_key(key: Any, /) -> None:
     if dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key):
         if shape != ():
             raise SourceError(f"`key` must be one key, got an array of shape {shape}: use jax.vmap")
-    elif dtype != jnp.uint32 or shape not in ((2,), (4,)):
+        return
+    try:
+        if dtype != jnp.uint32:
+            raise TypeError
+        wrapped = jax.random.wrap_key_data(key)  # raises unless its size is the default one
+    except TypeError:
         what = type(key).__name__ if dtype is None else f"{dtype} of shape {shape}"
-        raise SourceError(f"`key` must be a key, such as jax.random.key(0), got {what}")
+        raise SourceError(f"`key` must be a key, such as jax.random.key(0), got {what}") from None
+    check_key(wrapped)
+
+
+def check_dtype(dtype: Any, /) -> None:
+    """Raise unless it is a floating-point or complex dtype."""
+    try:
+        name = jnp.dtype(dtype).name
+    except TypeError:
+        name = repr(dtype)
+    if name not in DTYPES:
+        raise DtypeError(f"`dtype` must be one of {', '.join(DTYPES)}, got {name}")
 
 
 def dtype_name(dtype: Any, /) -> str:
     """The name of a floating-point or complex dtype; where x64 is off, its 32-bit counterpart's."""
+    check_dtype(dtype)
     name: str = jnp.dtype(dtype).name
     if name in ("float64", "complex128"):
         name = jnp.empty((), dtype).dtype.name  # warns, as JAX does, if it was asked for by name
-    if name not in DTYPES:
-        raise DtypeError(f"`dtype` must be one of {', '.join(DTYPES)}, got {name}")
     return name

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import NamedSharding
 
 from ._array import draw_sharded
@@ -22,7 +23,7 @@ from ._core import (
     plan_model,
 )
 from ._layers import look_up
-from ._source import check_key, dtype_name
+from ._source import JaxSource, check_key, dtype_name
 
 Tree = TypeVar("Tree")
 
@@ -49,8 +50,8 @@ class Leaf:
 def init_params(
     recipe: Recipe | Ledger,
     tree: Tree,
-    key: jax.Array,
     /,
+    key: jax.Array,
     *,
     declarations: Mapping[str, Declaration] | None = None,
     loaded: Iterable[str] = (),
@@ -65,13 +66,14 @@ def init_params(
         The rules; or what `plan_params` made of them.
     tree : pytree
         Arrays, or their shapes and dtypes as `jax.eval_shape` gives them: the variables of Flax
-        linen, the parameters of Haiku, or a module of Flax nnx or Equinox. A device or a sharding
+        linen, the parameters of Haiku, or modules of Flax nnx or Equinox. A device or a sharding
         that a leaf was put on, its array is put on.
     key : jax.Array
         One key, typed or legacy.
     declarations : mapping of str to Declaration, optional
         What parameters are, by path, for trees without layers in them: `trace_declarations` has
-        it for Flax linen and Haiku. By default, the types of the layers in `tree` say it.
+        it for Flax linen and Haiku; ``variables["params"]`` alone will do. By default, the types of
+        the layers in `tree` say it.
     loaded : iterable of str, default ()
         Paths of arrays that are loaded from a checkpoint and must be left alone.
 
@@ -79,15 +81,16 @@ def init_params(
     -------
     tree : pytree
         As `tree`, with new arrays. Leaves that are no arrays, and those that the ledger leaves
-        as they are, are the same.
+        as they are, are the same. Of a buffer's shape, as of a running mean, an array of its
+        layer's default is made; of a random stream's of Flax nnx, one that is keyed by its path.
     ledger : Ledger
         What happened to each array. A variable that layers of Flax nnx share is drawn once.
 
     Raises
     ------
     RecipeError
-        If rules and parameters do not fit each other, all faults in one error; or a ledger is
-        another model's.
+        If rules and parameters do not fit each other, all faults in one error; a ledger is
+        another model's; or a shape would be left without values, although it is not `loaded`.
     AxesError, DtypeError, FanError, LawError, SchemeError, SourceError
         With the parameter's path in the notes. Nothing is drawn before all checks.
 
@@ -107,16 +110,39 @@ def init_params(
     leaves, rebuild = _open(tree)
     ledger = _plan(recipe, leaves, declarations, loaded)
     arrays = {leaf.path: leaf for leaf in leaves if _is_array(leaf.value)}
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = _random_streams(key, arrays, ledger)
     for entry in ledger.entries:
         leaf = arrays[entry.path]
         if entry.plan is not None:
-            values[entry.path] = draw_sharded(
-                entry.plan, key, entry.stream, dtype_name(leaf.value.dtype), _placed(leaf.value)
-            )
+            with noting_parameter(entry.path):
+                dtype, placed = dtype_name(leaf.value.dtype), _placed(leaf.value)
+                values[entry.path] = draw_sharded(entry.plan, key, entry.stream, dtype, placed)
         elif entry.parameter.tied_to in values:
             values[entry.path] = values[entry.parameter.tied_to]
     return rebuild([values.get(leaf.path, leaf.value) for leaf in leaves]), ledger
+
+
+def _random_streams(
+    key: jax.Array, arrays: Mapping[str, Leaf], ledger: Ledger
+) -> dict[str, jax.Array]:
+    """Values for what nothing is drawn for, but has a shape alone: random streams of Flax nnx."""
+    values: dict[str, jax.Array] = {}
+    for entry in ledger.entries:
+        leaf = arrays[entry.path]
+        if entry.status != "skipped" or entry.rule is not None or not _is_shape(leaf.value):
+            continue
+        if _is_a(leaf.variable, "flax", "RngCount"):
+            values[entry.path] = jnp.zeros(leaf.value.shape, leaf.value.dtype)
+        elif _is_a(leaf.variable, "flax", "RngKey") and leaf.value.dtype == key.dtype:
+            own = JaxSource(key, entry.stream).key
+            shape = leaf.value.shape
+            values[entry.path] = jax.random.split(own, shape) if shape else own
+        else:
+            raise RecipeError(
+                f"`tree` must have values where nothing is drawn, got the shape alone "
+                f"of {entry.path!r}: name it in `loaded`, or give a rule of kind 'buffer'"
+            )
+    return values
 
 
 def plan_params(
@@ -168,10 +194,11 @@ def _plan(
             "`tree` must have arrays or their shapes in it, as jax.eval_shape gives, got none"
         )
     paths = {leaf.path for leaf in arrays}
+    declarations = _within_params(declarations or {}, paths)
     if isinstance(loaded, str):
         raise RecipeError(f"`loaded` must be paths, not one string, got {loaded!r}")
     loaded = set(loaded)
-    for name, given in (("loaded", loaded), ("declarations", set(declarations or ()))):
+    for name, given in (("loaded", loaded), ("declarations", set(declarations))):
         if given - paths:
             raise RecipeError(
                 f"`{name}` must be of arrays of the tree, got {sorted(given - paths)}"
@@ -180,7 +207,7 @@ def _plan(
     parameters = []
     for leaf in arrays:
         with noting_parameter(leaf.path):
-            parameter = _parameter(leaf, declarations or {})
+            parameter = _parameter(leaf, declarations)
         if leaf.path in loaded:
             parameter = replace(parameter, left_as="loaded")
         variable = leaf.variable
@@ -204,44 +231,67 @@ def _plan(
     return ledger
 
 
+def _within_params(
+    declarations: Mapping[str, Declaration], paths: set[str]
+) -> Mapping[str, Declaration]:
+    """The declarations of linen's collection "params" alone, if that is what the tree is."""
+    inside = {
+        path.removeprefix("params."): declared
+        for path, declared in declarations.items()
+        if path.startswith("params.")
+    }
+    return inside if paths <= set(inside) else declarations
+
+
 def _parameter(leaf: Leaf, declarations: Mapping[str, Declaration]) -> Parameter:
     *around, name = leaf.segments or ("",)
     shape, dtype = tuple(leaf.value.shape), leaf.value.dtype
     declared = declarations.get(leaf.path) or look_up(name, shape, leaf.layers)
     fans_of = declared.fans_of and ".".join((*around, declared.fans_of))
-    is_state = leaf.variable is not None and not _is_a(leaf.variable, "flax", "Param")
+    is_state = (leaf.variable is not None and not _is_a(leaf.variable, "flax", "Param")) or any(
+        _is_a(layer, "equinox", "State") for _, layer in leaf.layers
+    )
     drawable = not jnp.issubdtype(dtype, jax.dtypes.extended) and dtype.name in DTYPES
+    kind = declared.kind if drawable and not is_state else "buffer"
     return Parameter(
         leaf.path,
         shape,
         declared.axes,
-        declared.kind if drawable and not is_state else "buffer",
+        kind,
         fans_of,
         left_as=None if drawable else "skipped",
         field="complex" if jnp.issubdtype(dtype, jnp.complexfloating) else "real",
+        default=declared.default if kind == "buffer" and _is_shape(leaf.value) else None,
     )
 
 
 def _placed(value: Any) -> Any:
     """Where an array was put, or its shape says it should be; None if nobody said."""
+    if isinstance(value, jax.core.Tracer):
+        sharding = jax.typeof(value).sharding
+        return sharding if sharding.mesh.explicit_axes else None
     sharding = getattr(value, "sharding", None)
-    concrete = isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer)
-    said = value.committed if concrete else isinstance(sharding, NamedSharding)
+    said = value.committed if isinstance(value, jax.Array) else isinstance(sharding, NamedSharding)
     return sharding if said else None
 
 
 def _is_array(value: Any) -> bool:
-    return hasattr(value, "shape") and hasattr(value, "dtype")
+    """Whether it is an array or a shape; a scalar of NumPy is a number, as one of Python."""
+    return hasattr(value, "shape") and hasattr(value, "dtype") and not isinstance(value, np.generic)
+
+
+def _is_shape(value: Any) -> bool:
+    return isinstance(value, jax.ShapeDtypeStruct)
 
 
 def _open(tree: Any) -> tuple[list[Leaf], Callable[[list[Any]], Any]]:
     """The leaves of a tree, and how to make one of new leaves."""
     leaves = list(walk(tree))
-    if not (_is_a(tree, "flax", "Module") and _is_a(tree, "flax", "Pytree")):
+    if all(leaf.variable is None for leaf in leaves):
         structure = jax.tree_util.tree_structure(tree)
         return leaves, lambda values: jax.tree_util.tree_unflatten(structure, values)
 
-    from flax import nnx  # a module of it is here, so it is too
+    from flax import nnx  # a variable of it is here, so it is too
 
     definition, state = nnx.split(tree)  # what layers share is there once, and stays shared
 

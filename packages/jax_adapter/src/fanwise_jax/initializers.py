@@ -10,16 +10,17 @@ within their bounds; a complex truncated normal has the variance it claims; `ort
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import jax
 from jax.nn.initializers import Initializer, constant, ones, zeros
 
 from . import _core as core
 from ._array import SchemeInitializer, Sharding
+from ._source import dtype_name
 
 __all__ = [
     "Initializer",
@@ -58,27 +59,60 @@ _FANS: dict[str, core.Fan] = {
 
 def uniform(scale: Any = 1e-2, dtype: Any = None) -> Initializer:
     """Uniform on [0, `scale`)."""
-    if scale == 0:
-        return constant(0.0, dtype)
-    low, high = min(0.0, float(scale)), max(0.0, float(scale))
-    return SchemeInitializer(core.uniform(low=low, high=high), dtype=dtype)
+
+    def of(scale: float) -> core.Scheme:
+        return core.uniform(low=min(0.0, scale), high=max(0.0, scale))
+
+    return _scaled(of, scale, dtype)
 
 
 def normal(stddev: Any = 1e-2, dtype: Any = None) -> Initializer:
     """Normal of std `stddev`."""
-    if stddev == 0:
-        return constant(0.0, dtype)
-    return SchemeInitializer(core.normal(std=abs(float(stddev))), dtype=dtype)
+
+    def of(std: float) -> core.Scheme:
+        return core.normal(std=abs(std))
+
+    return _scaled(of, stddev, dtype)
 
 
 def truncated_normal(
     stddev: Any = 1e-2, dtype: Any = None, lower: Any = -2.0, upper: Any = 2.0
 ) -> Initializer:
     """Normal of std `stddev` before it is cut at `lower` and `upper` times that."""
-    if stddev == 0:
+    low, high = float(lower), float(upper)
+
+    def of(std: float) -> core.Scheme:
+        if math.isinf(low) and math.isinf(high):
+            return core.normal(std=abs(std))
+        ends = (low, high) if std > 0 else (-high, -low)
+        return core.truncated_normal(parent_std=abs(std), low=ends[0], high=ends[1])
+
+    return _scaled(of, stddev, dtype)
+
+
+def _scaled(of: Callable[[float], core.Scheme], scale: Any, dtype: Any) -> Initializer:
+    """An initializer of a law with a scale, which may be traced, or an array to broadcast."""
+    if isinstance(scale, jax.core.Tracer) or getattr(scale, "ndim", 0) > 0:
+        return _ArrayScaled(of(1.0), scale, dtype)
+    if scale == 0:
         return constant(0.0, dtype)
-    scheme = core.truncated_normal(parent_std=float(stddev), low=float(lower), high=float(upper))
-    return SchemeInitializer(scheme, dtype=dtype)
+    return SchemeInitializer(of(float(scale)), dtype=dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class _ArrayScaled:
+    scheme: core.Scheme  # of scale 1
+    scale: Any
+    dtype: Any
+
+    def __call__(
+        self, key: jax.Array, shape: Sequence[int], dtype: Any = None, out_sharding: Sharding = None
+    ) -> jax.Array:
+        name = dtype_name(dtype or self.dtype or float)
+        wide = core.compute_dtype(name)
+        values = SchemeInitializer(self.scheme)(key, shape, wide, out_sharding) * self.scale
+        array: jax.Array = values.astype(name)
+        return array
 
 
 def variance_scaling(
@@ -91,8 +125,12 @@ def variance_scaling(
     dtype: Any = None,
 ) -> Initializer:
     """Variance `scale` / fan; a normal cut at two stds has it after the cut."""
-    if mode not in _FANS:
-        raise ValueError(f"`mode` must be one of {', '.join(_FANS)}, got {mode!r}")
+    for name, value, known in (
+        ("mode", mode, tuple(_FANS)),
+        ("distribution", distribution, get_args(Distribution)),
+    ):
+        if value not in known:
+            raise ValueError(f"`{name}` must be one of {', '.join(known)}, got {value!r}")
     if scale == 0:
         return constant(0.0, dtype)
     scheme = core.variance_scaling(gain=_root(scale), fan=_FANS[mode], family=distribution)
@@ -179,47 +217,36 @@ def delta_orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None)
     """A convolution that is `orthogonal` at the center of its kernel, and zero elsewhere."""
     if scale == 0:
         return constant(0.0, dtype)
-    return _DeltaOrthogonal(core.delta_orthogonal(gain=abs(float(scale))), column_axis, dtype)
+    return _Orthogonal(core.delta_orthogonal(gain=abs(float(scale))), column_axis, dtype)
 
 
 @dataclass(frozen=True, slots=True)
 class _Orthogonal:
     scheme: core.Scheme
-    column_axis: int
+    column_axis: int  # of no consequence at the center of a convolution
     dtype: Any
 
     def __call__(
         self, key: jax.Array, shape: Sequence[int], dtype: Any = None, out_sharding: Sharding = None
     ) -> jax.Array:
-        rank = len(shape)
-        if rank < 2:
-            raise ValueError("orthogonal initializer requires at least a 2D shape")
+        axes = self._axes(tuple(shape))
+        dtype = self.dtype if dtype is None else dtype
         if 0 in shape:
-            return zeros(key, shape, self.dtype if dtype is None else dtype, out_sharding)
-        columns = range(rank)[self.column_axis]
-        axes = core.Axes("out" if axis == columns else "in" for axis in range(rank))
-        return SchemeInitializer(self.scheme, axes, dtype=self.dtype)(
-            key, shape, dtype, out_sharding
-        )
+            return zeros(key, shape, float if dtype is None else dtype, out_sharding)
+        return SchemeInitializer(self.scheme, axes)(key, shape, dtype, out_sharding)
 
-
-@dataclass(frozen=True, slots=True)
-class _DeltaOrthogonal:
-    scheme: core.Scheme
-    column_axis: int  # of no consequence for the law
-    dtype: Any
-
-    def __call__(
-        self, key: jax.Array, shape: Sequence[int], dtype: Any = None, out_sharding: Sharding = None
-    ) -> jax.Array:
-        if len(shape) not in (3, 4, 5):
+    def _axes(self, shape: tuple[int, ...]) -> core.Axes:
+        rank = len(shape)
+        if self.scheme.name == "orthogonal":
+            if rank < 2:
+                raise ValueError("orthogonal initializer requires at least a 2D shape")
+            columns = range(rank)[self.column_axis]
+            return core.Axes("out" if axis == columns else "in" for axis in range(rank))
+        if rank not in (3, 4, 5):
             raise ValueError("Delta orthogonal initializer requires a 3D, 4D or 5D shape.")
         if shape[-1] < shape[-2]:
             raise ValueError("`fan_in` must be less or equal than `fan_out`. ")
-        axes = core.Axes(" ".join(["kernel"] * (len(shape) - 2) + ["in", "out"]))
-        return SchemeInitializer(self.scheme, axes, dtype=self.dtype)(
-            key, shape, dtype, out_sharding
-        )
+        return core.Axes(" ".join(["kernel"] * (rank - 2) + ["in", "out"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +258,7 @@ class _AxisFans:
     batch_axis: tuple[int, ...]
 
     def __call__(self, shape: tuple[int, ...]) -> core.Fans:
+        shape = tuple(map(int, shape))
         if self.in_axis == (-2,) and len(shape) <= 1:
             raise ValueError(
                 f"Can't compute input and output sizes of a {len(shape)}-dimensional"
