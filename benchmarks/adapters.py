@@ -137,7 +137,7 @@ def tensorflow_ways() -> dict[str, Way]:
     import keras
     from fanwise_tf import init_model
 
-    class Gpt2(keras.layers.Layer):  # type: ignore[misc]
+    class Gpt2(keras.layers.Layer):  # type: ignore[misc]  # Keras is untyped
         def __init__(self) -> None:
             super().__init__()
             layers, built = keras.layers, []

@@ -26,7 +26,7 @@ LAWS: dict[str, Scheme] = {
 }
 
 
-class SimpleNN(keras.Model):  # type: ignore[misc]
+class SimpleNN(keras.Model):  # type: ignore[misc]  # Keras is untyped
     """Two hidden layers, and one unit a digit."""
 
     def __init__(self, kernel_initializer: object) -> None:

@@ -188,7 +188,7 @@ _ARGUMENTS = (tf.TensorSpec([None], tf.int32), tf.TensorSpec([2], tf.int64))
 # Not `stateless_normal`: in float32, its tail is too heavy from 5.4 on, and ends at 5.7.
 
 
-@tf.function(input_signature=_ARGUMENTS, autograph=False)  # type: ignore[untyped-decorator]
+@tf.function(input_signature=_ARGUMENTS, autograph=False)  # type: ignore[untyped-decorator]  # TensorFlow is untyped
 def _standard_normal(shape: Any, seed: Any) -> Any:
     words = _words(shape, seed, 32)
     rest = tf.bitwise.bitwise_and(words, tf.constant(0x7FFFFFFF, tf.uint32))
@@ -196,7 +196,7 @@ def _standard_normal(shape: Any, seed: Any) -> Any:
     return tf.where(tf.equal(rest, words), z, -z)
 
 
-@tf.function(input_signature=_ARGUMENTS, autograph=False)  # type: ignore[untyped-decorator]
+@tf.function(input_signature=_ARGUMENTS, autograph=False)  # type: ignore[untyped-decorator]  # TensorFlow is untyped
 def _standard_normal_64(shape: Any, seed: Any) -> Any:
     words = _words(shape, seed, 64)
     rest = tf.bitwise.bitwise_and(words, tf.constant(0x7FFFFFFFFFFFFFFF, tf.uint64))

@@ -97,7 +97,7 @@ class Initializer(keras.initializers.Initializer):  # type: ignore[misc]  # Kera
         self._calls = itertools.count()
         self._copies = itertools.count()
 
-    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
+    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]  # TensorFlow is untyped
     def __call__(self, shape: Sequence[int], dtype: Any = None, layout: Any = None) -> Any:
         """Draw a tensor.
 

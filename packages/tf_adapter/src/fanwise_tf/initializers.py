@@ -39,7 +39,7 @@ class _Drawn:
     seed: Any
     _init_seed: Any
 
-    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
+    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]  # Keras is untyped
     def __call__(self, shape: Sequence[int], dtype: Any = None, layout: Any = None) -> Any:
         """Draw a tensor, as `fanwise_tf.Initializer` does."""
         try:
@@ -66,7 +66,7 @@ class _Drawn:
 
 
 @_register
-class RandomNormal(_Drawn, keras.initializers.RandomNormal):  # type: ignore[misc]
+class RandomNormal(_Drawn, keras.initializers.RandomNormal):  # type: ignore[misc]  # Keras is untyped
     """Normal of `mean` and `stddev`."""
 
     def _plan(self, shape: tuple[int, ...]) -> tuple[Any, Any, Any]:
@@ -76,7 +76,7 @@ class RandomNormal(_Drawn, keras.initializers.RandomNormal):  # type: ignore[mis
 
 
 @_register
-class TruncatedNormal(_Drawn, keras.initializers.TruncatedNormal):  # type: ignore[misc]
+class TruncatedNormal(_Drawn, keras.initializers.TruncatedNormal):  # type: ignore[misc]  # Keras is untyped
     """Normal of `mean` and, before it is cut at two of them about the mean, `stddev`."""
 
     def _plan(self, shape: tuple[int, ...]) -> tuple[Any, Any, Any]:
@@ -87,7 +87,7 @@ class TruncatedNormal(_Drawn, keras.initializers.TruncatedNormal):  # type: igno
 
 
 @_register
-class RandomUniform(_Drawn, keras.initializers.RandomUniform):  # type: ignore[misc]
+class RandomUniform(_Drawn, keras.initializers.RandomUniform):  # type: ignore[misc]  # Keras is untyped
     """Uniform on [`minval`, `maxval`)."""
 
     def _plan(self, shape: tuple[int, ...]) -> tuple[Any, Any, Any]:
@@ -113,42 +113,42 @@ class _Scaled(_Drawn):
 
 
 @_register
-class VarianceScaling(_Scaled, keras.initializers.VarianceScaling):  # type: ignore[misc]
+class VarianceScaling(_Scaled, keras.initializers.VarianceScaling):  # type: ignore[misc]  # Keras is untyped
     """Variance `scale` / fan; a normal cut at two stds has it after the cut."""
 
 
 @_register
-class GlorotUniform(_Scaled, keras.initializers.GlorotUniform):  # type: ignore[misc]
+class GlorotUniform(_Scaled, keras.initializers.GlorotUniform):  # type: ignore[misc]  # Keras is untyped
     """Uniform of variance 2 / (fan_in + fan_out)."""
 
 
 @_register
-class GlorotNormal(_Scaled, keras.initializers.GlorotNormal):  # type: ignore[misc]
+class GlorotNormal(_Scaled, keras.initializers.GlorotNormal):  # type: ignore[misc]  # Keras is untyped
     """Truncated normal of variance 2 / (fan_in + fan_out)."""
 
 
 @_register
-class LecunUniform(_Scaled, keras.initializers.LecunUniform):  # type: ignore[misc]
+class LecunUniform(_Scaled, keras.initializers.LecunUniform):  # type: ignore[misc]  # Keras is untyped
     """Uniform of variance 1 / fan_in."""
 
 
 @_register
-class LecunNormal(_Scaled, keras.initializers.LecunNormal):  # type: ignore[misc]
+class LecunNormal(_Scaled, keras.initializers.LecunNormal):  # type: ignore[misc]  # Keras is untyped
     """Truncated normal of variance 1 / fan_in."""
 
 
 @_register
-class HeUniform(_Scaled, keras.initializers.HeUniform):  # type: ignore[misc]
+class HeUniform(_Scaled, keras.initializers.HeUniform):  # type: ignore[misc]  # Keras is untyped
     """Uniform of variance 2 / fan_in."""
 
 
 @_register
-class HeNormal(_Scaled, keras.initializers.HeNormal):  # type: ignore[misc]
+class HeNormal(_Scaled, keras.initializers.HeNormal):  # type: ignore[misc]  # Keras is untyped
     """Truncated normal of variance 2 / fan_in."""
 
 
 @_register
-class Orthogonal(_Drawn, keras.initializers.Orthogonal):  # type: ignore[misc]
+class Orthogonal(_Drawn, keras.initializers.Orthogonal):  # type: ignore[misc]  # Keras is untyped
     """`gain` times a random matrix of orthonormal rows or columns, the first axes flattened."""
 
     def _plan(self, shape: tuple[int, ...]) -> tuple[Any, Any, Any]:

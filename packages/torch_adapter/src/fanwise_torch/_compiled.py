@@ -25,7 +25,7 @@ def initialize(
     return tensor
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # the compiler is untyped
 def encode(scheme: Scheme, axes: Axes | None, fans: Fans | None, path: str | Sequence[str]) -> str:
     """What to draw as text, which is what the operator takes."""
     return json.dumps(
@@ -38,7 +38,7 @@ def encode(scheme: Scheme, axes: Axes | None, fans: Fans | None, path: str | Seq
     )
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # the compiler is untyped
 def encode_named(scheme: str, groups: int, words: dict[str, str], numbers: list[str]) -> str:
     """What `nn_init` draws as text, its numbers by name alone."""
     return json.dumps({"name": scheme, "groups": groups, "words": words, "numbers": numbers})

@@ -41,8 +41,8 @@ def init_(
     Parameters
     ----------
     tensor : torch.Tensor
-        Of any floating-point or complex dtype, device and strides. One on the device `meta` is
-        checked and left as it is.
+        Of any floating-point or complex dtype, device and strides. One on the device `meta`, or a
+        fake one, is checked and left as it is.
     scheme : Scheme
         The rule.
     axes : Axes, optional
@@ -95,6 +95,7 @@ def init_like(
     fans: Fans | None = None,
     dtype: torch.dtype | None = None,
     device: torch.device | str | None = None,
+    memory_format: torch.memory_format = torch.preserve_format,
     requires_grad: bool = False,
 ) -> torch.Tensor:
     """Initialize a new tensor of another's shape, strides, dtype and device.
@@ -105,7 +106,7 @@ def init_like(
         The tensor to be like; its values are not read.
     scheme, axes, generator, path, fans
         As in `init_`.
-    dtype, device, requires_grad
+    dtype, device, memory_format, requires_grad
         As in `torch.empty_like`.
 
     Returns
@@ -123,7 +124,7 @@ def init_like(
     >>> init_like(torch.empty(2, 3), ones(), dtype=torch.bfloat16).dtype
     torch.bfloat16
     """
-    new = torch.empty_like(tensor, dtype=dtype, device=device)
+    new = torch.empty_like(tensor, dtype=dtype, device=device, memory_format=memory_format)
     initialize(new, scheme, axes, fans, _checked(scheme, generator, path), path)
     return new.requires_grad_(requires_grad)
 
@@ -153,9 +154,9 @@ def initialize(
 def write(
     tensor: torch.Tensor, plan: Plan, generator: Generator, path: str | Sequence[str]
 ) -> None:
-    """Draw a plan into a tensor; one on the device `meta` is left as it is."""
+    """Draw a plan into a tensor; one without values, fake or `meta`, is left as it is."""
     name = dtype_name(tensor.dtype)
-    if tensor.is_meta:
+    if tensor.is_meta or type(tensor).__name__ == "FakeTensor":
         check_draw(plan, name)
         return
     with torch.no_grad():
