@@ -18,7 +18,7 @@ from ._normal import Interval
 
 Array: TypeAlias = Any
 
-__all__ = ["disc_modulus", "isotropic", "tail_quantile", "truncated_modulus", "truncated_normal"]
+__all__ = ["disc_modulus", "isotropic", "truncated_modulus", "truncated_normal"]
 
 # Wichura (1988), algorithm AS 241: the normal quantile as ratios of polynomials, highest power
 # first; relative error 1e-16. Arguments: 0.425^2 - d^2 about the center, sqrt(-log p) less 1.6
@@ -157,34 +157,12 @@ def _central(xp: Any, u: Array, complement: Array, a: float, b: float, mass: flo
     z = from_center * _ratio(_CENTER, _CENTER_REACH**2 - from_center * from_center)
     if max(0.5 - below, 0.5 - above) <= _CENTER_REACH:
         return z
-    nearer_end = xp.minimum(below + mass * u, above + mass * complement)
-    tail = -tail_quantile(xp, nearer_end, least=min(below, above))
+    r = xp.sqrt(-xp.log(xp.minimum(below + mass * u, above + mass * complement)))
+    tail = _ratio(_TAIL, r - 1.6)
+    if min(below, above) < math.exp(-25):
+        tail = xp.where(r > 5, _ratio(_FAR_TAIL, r - 5), tail)
     tail = xp.copysign(tail, from_center)
     return xp.where(xp.abs(from_center) > _CENTER_REACH, tail, z)
-
-
-def tail_quantile(xp: Any, p: Array, /, *, least: float = 0.0) -> Array:
-    """The standard normal quantile of probabilities up to 0.075.
-
-    Parameters
-    ----------
-    xp : namespace
-        The namespace of the array.
-    p : array
-        Probabilities above 0.
-    least : float, default 0.0
-        A number that none of them is below, if one is known: above exp(-25), half the work does.
-
-    Returns
-    -------
-    array
-        Negative numbers; what it returns for greater probabilities is of no use.
-    """
-    r = xp.sqrt(-xp.log(p))
-    tail = _ratio(_TAIL, r - 1.6)
-    if least < math.exp(-25):
-        tail = xp.where(r > 5, _ratio(_FAR_TAIL, r - 5), tail)
-    return -tail
 
 
 def _ratio(coefficients: tuple[tuple[float, ...], tuple[float, ...]], x: Array) -> Array:
