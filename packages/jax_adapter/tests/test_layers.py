@@ -221,9 +221,10 @@ def test_a_change_of_low_rank_starts_at_none():
 
 
 def test_layers_around_layers():
-    linear = nnx.Linear(4, 3, rngs=nnx.Rngs(0))
-    ledger = plan_params(EVERY, nnx.WeightNorm(linear, rngs=nnx.Rngs(0)))
-    assert {e.parameter.kind for e in ledger.entries} == {"bias", "norm", "weight"}
+    if hasattr(nnx, "WeightNorm"):  # Flax 0.12.0 has none
+        linear = nnx.Linear(4, 3, rngs=nnx.Rngs(0))
+        ledger = plan_params(EVERY, nnx.WeightNorm(linear, rngs=nnx.Rngs(0)))
+        assert {e.parameter.kind for e in ledger.entries} == {"bias", "norm", "weight"}
     bridged = nnx.bridge.ToNNX(nn.Dense(3), rngs=nnx.Rngs(0)).lazy_init(jnp.ones((1, 2)))
     assert fans(plan_params(EVERY, bridged), "kernel") == [(2, 3)]
 

@@ -36,3 +36,4 @@ from fanwise import (
     variance_scaling as variance_scaling,
     zeros as zeros,
 )
+from fanwise.conformance import Backend as Backend

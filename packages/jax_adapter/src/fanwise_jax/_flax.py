@@ -184,9 +184,11 @@ def _(layer: nnx.LoRA) -> Declarations:
     return {"lora_a": Declaration(Axes("in out")), "lora_b": MEAN}
 
 
-@declare.register
-def _(layer: nnx.WeightNorm) -> Declarations:
-    return {f"scales.{path}": scale_of_norm for path in layer.scales or ()}
+if hasattr(nnx, "WeightNorm"):  # Flax 0.12.0 has none
+
+    @declare.register
+    def _(layer: nnx.WeightNorm) -> Declarations:
+        return {f"scales.{path}": scale_of_norm for path in layer.scales or ()}
 
 
 @declare.register

@@ -38,3 +38,4 @@ from fanwise import (
     uniform as uniform,
     variance_scaling as variance_scaling,
 )
+from fanwise.conformance import Backend as Backend

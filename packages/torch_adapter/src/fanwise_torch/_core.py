@@ -38,3 +38,4 @@ from fanwise import (
     truncated_normal as truncated_normal,
     uniform as uniform,
 )
+from fanwise.conformance import Backend as Backend
