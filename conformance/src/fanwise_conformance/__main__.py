@@ -1,0 +1,40 @@
+"""The command: ``python -m fanwise_conformance --backend NAME``, ``diff`` and ``table``."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from . import report
+
+USAGE = """usage: python -m fanwise_conformance --backend NAME [options of pytest]
+       python -m fanwise_conformance diff OLD.json NEW.json
+       python -m fanwise_conformance table REPORT.json"""
+
+
+def main(arguments: list[str]) -> int:
+    """Run the suite, or compare reports; the exit code is that of pytest, or 1 for a difference."""
+    if arguments[:1] == ["diff"] and len(arguments) == 3:
+        old, new = (report.read(Path(path)) for path in arguments[1:])
+        lines = report.difference(old, new)
+        print("\n".join(lines) or "no difference")
+        return 1 if lines else 0
+    if arguments[:1] == ["table"] and len(arguments) == 2:
+        print(report.support_table(report.read(Path(arguments[1]))))
+        return 0
+    if not arguments or arguments[0] in ("diff", "table"):
+        print(USAGE, file=sys.stderr)
+        return 4
+    # Of its own: a project's pytest configuration is not for these items.
+    with tempfile.TemporaryDirectory() as empty:
+        configuration = Path(empty) / "pytest.ini"
+        configuration.write_text("[pytest]\n", encoding="utf-8")
+        own = ["-c", str(configuration), "--rootdir", empty, "-p", "fanwise_conformance.plugin"]
+        return int(pytest.main([*own, "-p", "no:cacheprovider", "-ra", *arguments]))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

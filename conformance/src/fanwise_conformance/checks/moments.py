@@ -1,0 +1,115 @@
+"""Moments: each against its exact sampling law, of whole tensors and of their parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from .. import cases, oracle, statistics
+from ..backend import Subject
+from ..registry import Case, Effort, Finding, check, statistical
+from ..statistics import Components
+
+NAMES = {1: "mean", 2: "variance", 3: "skewness", 4: "kurtosis"}
+
+
+def _largest(effort: Effort) -> int:
+    return max(
+        effort.sample_size("mean", 0.002),
+        effort.sample_size("variance", 0.01),
+        effort.sample_size("kurtosis", 0.02),
+    )
+
+
+@check(
+    "moments/entries",
+    "laws/1",
+    "laws/2",
+    "laws/3",
+    "schemes/4",
+    "schemes/5",
+    "schemes/6",
+    "fans/6",
+    cases=cases.of_schemes,
+    hypotheses=4,
+)
+def entries(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
+    """Mean, variance, skewness and kurtosis of the entries are those of the law."""
+    axes = cases.linear_axes(subject)
+    shape = cases.matrix(_largest(effort))
+    drawn = subject.draw(
+        case["scheme"], shape, axes, seed=effort.seed("moments/entries", case.label)
+    )
+    law = cases.law_of(case["scheme"], shape, axes)
+    components = Components(law)
+    observed = {1: drawn.mean(), 2: drawn.var(), 3: None, 4: None}
+    expected = {1: law.mean, 2: law.std**2, 3: None, 4: None}
+    for degree, name in NAMES.items():
+        p = components.p_value(drawn, degree)
+        yield statistical(name, p, observed[degree], expected[degree], drawn.size)
+
+
+@check(
+    "moments/blocks",
+    "axes/1",
+    "axes/2",
+    "axes/4",
+    "axes/5",
+    "axes/6",
+    "axes/7",
+    "fans/1",
+    "fans/2",
+    "fans/3",
+    "fans/4",
+    cases=cases.of_kernels,
+    hypotheses=8,
+)
+def blocks(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
+    """Mean and variance of every block, copy and group are those of its own fans."""
+    axes = subject.axes(case["kernel"])
+    shape = cases.shape_of(case["kernel"], axes)
+    drawn = subject.draw(
+        case["scheme"], shape, axes, seed=effort.seed("moments/blocks", case.label)
+    )
+    roles = oracle.Roles.read(axes)
+    for number, block in enumerate(oracle.blocks(shape, axes)):
+        values = drawn[block.index]
+        law = oracle.law(case["scheme"], block)
+        components = Components(law)
+        parts = _parts(values, roles)
+        for degree in (1, 2):
+            p = statistics.smallest(components.p_value(parts, degree, axis=1))
+            observed = values.var() if degree == 2 else values.mean()
+            expected = law.std**2 if degree == 2 else law.mean
+            yield statistical(
+                f"{NAMES[degree]} of block {number}", p, observed, expected, parts.size
+            )
+
+
+def _parts(values: np.ndarray, roles: oracle.Roles) -> np.ndarray:
+    """The copies and the groups of a block, a row each."""
+    stacked = [i for i, role in enumerate(roles.roles) if role == "stack"]
+    grouped = roles.roles.index("in" if roles.transposed else "out")
+    order = [*stacked, grouped, *(i for i in range(values.ndim) if i not in (*stacked, grouped))]
+    copies = int(np.prod([values.shape[i] for i in stacked], dtype=int))
+    return values.transpose(order).reshape(copies * roles.groups, -1)
+
+
+def _lines(subject: Subject, effort: Effort) -> Iterator[Case]:
+    for scheme in ("normal", "uniform", "truncated normal"):
+        if cases.SCHEMES[scheme]["name"] in subject.feature("schemes"):
+            yield Case(scheme, {"scheme": cases.SCHEMES[scheme]})
+
+
+@check("moments/lines", "laws/1", "laws/2", "laws/3", cases=_lines, hypotheses=4)
+def lines(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
+    """Mean and variance of every row and of every column are those of the law."""
+    shape = cases.matrix(effort.sample_size("variance", 0.01))
+    axes = cases.linear_axes(subject)
+    drawn = subject.draw(case["scheme"], shape, axes, seed=effort.seed("moments/lines", case.label))
+    components = Components(cases.law_of(case["scheme"], shape, axes))
+    for axis, what in ((1, "rows"), (0, "columns")):
+        for degree in (1, 2):
+            p = statistics.smallest(components.p_value(drawn, degree, axis=axis))
+            yield statistical(f"{NAMES[degree]} of {what}", p, n=drawn.size)

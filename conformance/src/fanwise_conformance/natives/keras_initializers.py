@@ -1,0 +1,135 @@
+"""Keras' initializers on TensorFlow, seeded by integers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import initializers
+
+from ..backend import AxesData, Shape
+
+_KERAS = {
+    "linear": "in out",
+    "convolution": "kernel kernel in out",
+    "grouped convolution": {"roles": "kernel kernel in out", "groups": 4},
+    "depthwise convolution": {"roles": "kernel kernel out out", "groups": 59},
+    "transposed convolution": {
+        "roles": "kernel kernel out in", "transposed": True, "stride": [2, 2],
+    },
+    "embedding": {"roles": "in out", "one_hot": True},
+    "fused projections": {"roles": "in out", "blocks": {"out": 3}},
+    "uneven projections": {"roles": "in out", "blocks": {"out": [331, 83, 83]}},
+    "gates": {"roles": "in out", "blocks": {"out": 4}},
+    "experts": "stack in out",
+}  # fmt: skip
+
+_NAMES = {
+    "glorot_normal": initializers.GlorotNormal,
+    "glorot_uniform": initializers.GlorotUniform,
+    "he_normal": initializers.HeNormal,
+    "he_uniform": initializers.HeUniform,
+    "lecun_normal": initializers.LecunNormal,
+    "lecun_uniform": initializers.LecunUniform,
+}
+
+
+def _scheme(scheme: Mapping[str, Any], seed: int) -> Any:
+    options = dict(scheme)
+    name = options.pop("name")
+    if name == "zeros":
+        return initializers.Zeros()
+    if name == "ones":
+        return initializers.Ones()
+    if name == "constant":
+        return initializers.Constant(options["value"])
+    if name == "identity":
+        return initializers.Identity(options.get("gain", 1.0))
+    if name == "normal":
+        return initializers.RandomNormal(options.get("mean", 0.0), options["std"], seed=seed)
+    if name == "uniform":
+        bound = options.get("bound")
+        low, high = (options["low"], options["high"]) if bound is None else (-bound, bound)
+        return initializers.RandomUniform(low, high, seed=seed)
+    if (
+        name == "truncated_normal"
+        and "parent_std" in options
+        and not {"low", "high"} & set(options)
+    ):
+        return initializers.TruncatedNormal(
+            options.get("parent_mean", 0.0), options["parent_std"], seed=seed
+        )
+    if name in _NAMES and not options:
+        return _NAMES[name](seed=seed)
+    if name == "variance_scaling" and options.get("fan", "in") in ("in", "out", "avg"):
+        family = options.get("family", "truncated_normal")
+        return initializers.VarianceScaling(
+            options.get("gain", 1.0) ** 2,
+            "fan_" + options.get("fan", "in"),
+            {"normal": "untruncated_normal"}.get(family, family),
+            seed=seed,
+        )
+    if name == "orthogonal":
+        return initializers.Orthogonal(options.get("gain", 1.0), seed=seed)
+    raise NotImplementedError(f"keras.initializers has no {name} of {sorted(options)}")
+
+
+class KerasInitializers:
+    """The classes of `keras.initializers`."""
+
+    name = "native:keras"
+    version = f"{keras.__version__} on TensorFlow {tf.__version__}"
+    features: Mapping[str, Any] = {
+        "schemes": (
+            "normal", "uniform", "truncated_normal", "constant", "zeros", "ones", "identity",
+            *_NAMES, "variance_scaling", "orthogonal",
+        ),
+        "dtypes": ("float64", "float32", "float16", "bfloat16"),
+        "devices": ("cpu", "cuda"),
+        "transforms": ("function", "xla"),
+        "kernels": _KERAS,
+    }  # fmt: skip
+
+    def draw(
+        self,
+        scheme: Mapping[str, Any],
+        shape: Shape,
+        axes: AxesData,
+        *,
+        seed: int,
+        path: str,
+        dtype: str,
+        device: str,
+        transform: str | None,
+    ) -> Any:
+        """Draw one parameter, by a seed of 31 bits, of seed and path."""
+        digest = hashlib.blake2b(f"{seed}\0{path}".encode(), digest_size=8).digest()
+        initializer = _scheme(scheme, int.from_bytes(digest, "little") % (1 << 31))
+
+        def draw() -> Any:
+            return initializer(shape, dtype)
+
+        if transform is not None:
+            draw = tf.function(draw, jit_compile=transform == "xla", autograph=False)
+        with tf.device({"cpu": "CPU:0", "cuda": "GPU:0"}[device]):
+            array = np.asarray(draw())
+        return array.astype(np.result_type(array.dtype, np.float32))
+
+    def fingerprint(self) -> bytes:
+        """The state of the global generator."""
+        state: bytes = tf.random.get_global_generator().state.numpy().tobytes()
+        return state
+
+    def disturb(self) -> None:
+        """Advance the global generator."""
+        tf.random.get_global_generator().normal((5,))
+        tf.random.normal((5,))
+
+
+if keras.config.backend() != "tensorflow":
+    raise RuntimeError(f"Keras must run on TensorFlow, got {keras.config.backend()}")
+backend = KerasInitializers()
