@@ -16,7 +16,9 @@ nox.options.error_on_missing_interpreters = True
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 CORE = "packages/core"
+CONFORMANCE = "conformance"
 ADAPTERS = ("packages/torch_adapter", "packages/jax_adapter", "packages/tf_adapter")
+BACKENDS = ("numpy", "torch", "jax", "tensorflow")
 CONSTRAINTS = ("--constraint", "constraints.txt")
 
 
@@ -33,7 +35,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     out = Path(session.create_tmp()) / "dist"
-    for package in (CORE, *ADAPTERS):
+    for package in (CORE, *ADAPTERS, CONFORMANCE):
         session.run("python", "-m", "build", "--outdir", str(out), package, silent=True)
     session.run("twine", "check", "--strict", *map(str, out.iterdir()))
 
@@ -41,10 +43,10 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def typing(session: nox.Session) -> None:
     """Check types, strictly."""
-    provide(session, CORE, *ADAPTERS, group="typing")
+    provide(session, CORE, *ADAPTERS, CONFORMANCE, group="typing")
     session.run(
         "mypy",
-        *(f"{package}/src" for package in (CORE, *ADAPTERS)),
+        *(f"{package}/src" for package in (CORE, *ADAPTERS, CONFORMANCE)),
         "noxfile.py",
         "examples",
         "benchmarks",
@@ -57,7 +59,8 @@ def typing(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests and doctests of the core, on four array libraries, and of the adapters."""
-    editable = [word for package in (CORE, *ADAPTERS) for word in ("--editable", package)]
+    packages = (CORE, *ADAPTERS, CONFORMANCE)
+    editable = [word for package in packages for word in ("--editable", package)]
     provide(session, *editable, group="tests")
     session.env["COVERAGE_FILE"] = str(Path(session.create_tmp()) / "coverage")
     whole = ("tests/repo", "tests/vendoring", "tests/install")
@@ -87,9 +90,48 @@ def vendoring(session: nox.Session) -> None:
 
 
 @nox.session
+def suite(session: nox.Session) -> None:
+    """Run the conformance suite's own tests, and a third party's backend by its entry point."""
+    provide(session, CONFORMANCE, f"{CONFORMANCE}/example_backend", group="suite")
+    session.run("pytest", f"{CONFORMANCE}/tests", *session.posargs)
+    session.run(
+        "python", "-m", "fanwise_conformance", "--backend", "example", "--level", "quick", "-q"
+    )
+
+
+@nox.session
+def conformance(session: nox.Session) -> None:
+    """Judge the backends: numpy, torch, jax and tensorflow, and each against the others.
+
+    Arguments are the suite's: ``nox -s conformance -- --backend torch --level full -k law``.
+    """
+    provide(session, CORE, *ADAPTERS, CONFORMANCE, group="conformance")
+    backends = [word for name in BACKENDS for word in ("--backend", name)]
+    chosen = session.posargs or (*backends, "--level", "quick", "-q")
+    session.run("python", "-m", "fanwise_conformance", *chosen)
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """Print which check catches which broken backend; a survivor is a failure."""
+    provide(session, CONFORMANCE, group="suite")
+    session.env.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")  # a process for each core
+    session.run("python", f"{CONFORMANCE}/tests/kill_table.py")
+
+
+@nox.session(default=False)
+def calibration(session: nox.Session) -> None:
+    """Check over a thousand seeds that p-values are uniform and effects found; draw the plot."""
+    provide(session, CONFORMANCE, group="calibration")
+    session.env.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")  # a process for each core
+    arguments = session.posargs or ("1000", "docs/calibration.svg")
+    session.run("python", f"{CONFORMANCE}/tests/calibration.py", *arguments)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Run every code block of the READMEs and the docs."""
-    provide(session, CORE, *ADAPTERS, group="docs")
+    provide(session, CORE, *ADAPTERS, CONFORMANCE, group="docs")
     session.run("pytest", "tests/docs", *session.posargs)
 
 

@@ -12,6 +12,7 @@ PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     *sorted(ROOT.glob("packages/*/README.md")),
+    ROOT / "conformance/README.md",
     *sorted(p for p in (ROOT / "docs").glob("*.md") if p.name != "vendoring.md"),
 ]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -38,7 +39,7 @@ def commands():
 @pytest.fixture
 def checkout(tmp_path):
     """A folder to run in, with what a checkout has."""
-    for folder in ("examples", "packages", "docs"):
+    for folder in ("examples", "packages", "docs", "conformance"):
         (tmp_path / folder).symlink_to(ROOT / folder)
     return tmp_path
 

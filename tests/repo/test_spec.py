@@ -3,7 +3,10 @@
 import re
 from pathlib import Path
 
+from fanwise_conformance import CHECKS
+
 ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs/conformance.md"
 CLAUSE = re.compile(r"^\*\*([a-z]+/\d+)\*\*", re.MULTILINE)
 CITATION = re.compile(r"\b([a-z]+)/(\d+)(?: to \1/(\d+))?")
 TOPICS = {path.stem for path in (ROOT / "spec").glob("*.md")} - {"README", "rationale"}
@@ -47,6 +50,15 @@ def test_every_citation_is_of_a_clause():
     cited = cited_by("packages/**/*.py") | cited_by("spec/*.md") | cited_by("docs/*.md")
     unknown = {clause: path for clause, path in cited.items() if clause not in clauses()}
     assert not unknown
+
+
+def test_every_clause_is_checked_or_said_not_to_be():
+    """By the conformance suite, or in docs/conformance.md."""
+    checked = {clause for check in CHECKS.values() for clause in check.clauses}
+    table = re.findall(r"^\| ([a-z]+/\d+(?: to [a-z]+/\d+)?) \|", PAGE.read_text(), re.MULTILINE)
+    unchecked = {clause for row in table for clause in citations(row)}
+    assert checked | unchecked == clauses()
+    assert not checked & unchecked
 
 
 def test_clauses_are_of_their_file_and_numbered_without_gaps():

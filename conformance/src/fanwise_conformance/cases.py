@@ -42,7 +42,7 @@ SCHEMES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 # Units of every role, pairwise different primes, so that no two fans are alike.
-_UNITS = {
+_UNITS: dict[str, dict[str, Any]] = {
     "linear": {"out": 499, "in": 397},
     "convolution": {"out": 151, "in": 127, "kernel": (5, 3)},
     "grouped convolution": {"out": 4 * 83, "in": 67, "kernel": (5, 3)},

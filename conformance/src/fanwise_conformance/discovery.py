@@ -87,7 +87,7 @@ def _start(name: str, points: Mapping[str, metadata.EntryPoint], device: str) ->
         else:
             known = [*sorted(points), *NATIVES]
             raise SelectionError(
-                f"`--backend` must be one of {known} or an import path, as pkg.mod:obj, got {name!r}"
+                f"`--backend` must be one of {known} or an import path, pkg.mod:obj, got {name!r}"
             )
         return Subject(loaded, device)
     except SelectionError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import fnmatch
+import re
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Expected:
     Attributes
     ----------
     check : str
-        Of an item's id, a glob: ``"law/tails[[]normal]"``, or ``"law/*"``.
+        A check, ``"law/tails"``, or its cases, ``"law/tails[normal*"``, with `*` for anything.
     reason : str
         Why it fails.
     link : str
@@ -34,7 +34,8 @@ class Expected:
 
     def matches(self, item: Item) -> bool:
         """Whether it is of this item."""
-        return fnmatch.fnmatchcase(item.id, self.check) or item.check.id == self.check
+        pattern = re.escape(self.check).replace(r"\*", ".*")
+        return item.check.id == self.check or re.fullmatch(pattern, item.id) is not None
 
 
 class ExpectedError(Exception):

@@ -86,4 +86,4 @@ def inner_bounds(low: float, high: float, dtype: str, *, half_open: bool) -> tup
     listed = numbers(dtype)
     first = np.searchsorted(listed, low, side="left")
     last = np.searchsorted(listed, high, side="left" if half_open else "right") - 1
-    return float(listed[max(first, 0)]), float(listed[min(last, len(listed) - 1)])
+    return float(listed[int(first)]), float(listed[min(int(last), len(listed) - 1)])

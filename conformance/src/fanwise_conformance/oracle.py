@@ -159,7 +159,7 @@ class Roles:
 
 
 def blocks(shape: Shape, axes: AxesData) -> list[Block]:
-    """The independent blocks of a parameter, with their fans (axes/4 to axes/7, fans/1 to fans/4)."""
+    """The blocks of a parameter, with their fans (axes/4 to axes/7, fans/1 to fans/4)."""
     given = Roles.read(axes)
     cuts: list[list[tuple[slice, int]]] = []
     for size, role in zip(shape, given.roles, strict=True):
@@ -260,7 +260,7 @@ def _truncated_normal(
 
 @dataclass(frozen=True)
 class RoundedLaw:
-    """A law after rounding to nearest, clipped to the numbers within its bounds (dtypes/1, dtypes/3).
+    """A law after rounding to nearest, clipped to numbers within its bounds (dtypes/1, dtypes/3).
 
     Attributes
     ----------

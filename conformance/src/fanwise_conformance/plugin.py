@@ -148,8 +148,9 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
 def explain() -> str:
     """The sample sizes, and what they are for."""
     lines = [
-        f"level of each hypothesis {statistics.ALPHA:.2g}: at most {statistics.MOST_HYPOTHESES} of them, "
-        f"a family-wise rate of {statistics.FAMILY_WISE:.0e} (Bonferroni); power {statistics.POWER}",
+        f"level of each hypothesis {statistics.ALPHA:.2g}: at most {statistics.MOST_HYPOTHESES} of "
+        f"them, a family-wise rate of {statistics.FAMILY_WISE:.0e} (Bonferroni); "
+        f"power {statistics.POWER}",
         f"{'effect':24}" + "".join(f"{name:>14}" for name in EFFORTS),
     ]
     for effect, size in (

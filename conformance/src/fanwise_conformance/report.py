@@ -153,7 +153,7 @@ def support_table(data: Mapping[str, Any]) -> str:
 def _cell(counts: Counter[str]) -> str:
     total = counts.total() - counts["skipped"]
     if not total:
-        return "–"
+        return "-"
     if counts["passed"] == total:
         return f"{total}"
     return f"**{counts['passed']} of {total}**"

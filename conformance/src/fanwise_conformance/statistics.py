@@ -82,9 +82,25 @@ class Components:
 
     def p_value(self, x: Any, degree: int, axis: int | None = None) -> Any:
         """The p-value of the sum over an axis, or over all."""
+        return two_sided(*self._total(x, degree, axis))
+
+    def spread(self, x: Any, degree: int, axis: int) -> tuple[float, float]:
+        """How much the sums over an axis differ from each other, and its p-value.
+
+        By their normal scores, whose squares add up to a chi-square number: too many great ones are
+        seen, and too few.
+        """
+        total, skewness = self._total(x, degree, axis)
+        if abs(skewness) >= 1e-9:
+            below = np.clip(stats.pearson3(skewness).cdf(total), 1e-300, 1 - 1e-16)
+            total = special.ndtri(below)
+        statistic, law = float((total**2).sum()), stats.chi2(total.size)
+        return statistic, float(min(1.0, 2 * min(law.cdf(statistic), law.sf(statistic))))
+
+    def _total(self, x: Any, degree: int, axis: int | None) -> tuple[Any, float]:
         n = x.size if axis is None else x.shape[axis]
         total = self.values(x, degree).sum(axis) / math.sqrt(n)
-        return two_sided(total, self.skewness[degree] / math.sqrt(n))
+        return total, self.skewness[degree] / math.sqrt(n)
 
 
 def _power(coefficients: Any, exponent: int) -> Any:
@@ -131,13 +147,13 @@ def _anderson_darling_sf(distance: float) -> float:
     return float(np.clip(0.5 + (np.sin(theta) / (u * rho)).sum() * 0.05 / math.pi, 0.0, 1.0))
 
 
-def chi_square(counts: Any, probabilities: Any) -> tuple[float, float]:
-    """Pearson's statistic of counts, cells of small expectation joined, and its p-value."""
+def chi_square(counts: Any, probabilities: Any, *, least: float = 100.0) -> tuple[float, float]:
+    """Pearson's statistic of counts, cells of less than `least` joined, and its p-value."""
     expected = np.asarray(probabilities, dtype=np.float64) * np.sum(counts)
     joined_counts, joined_expected, cell = [], [], [0.0, 0.0]
     for count, mean in zip(np.asarray(counts, dtype=np.float64), expected, strict=True):
         cell = [cell[0] + count, cell[1] + mean]
-        if cell[1] >= 100:
+        if cell[1] >= least:
             joined_counts.append(cell[0])
             joined_expected.append(cell[1])
             cell = [0.0, 0.0]

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import special
 
 from .. import cases, statistics
-from ..backend import Subject
+from ..backend import Array, Subject
 from ..registry import Case, Effort, Finding, check, statistical
 
 _DTYPES = ("float32", "bfloat16", "float16")
@@ -69,7 +69,7 @@ def laws(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
     )
 
 
-def _distance(one: np.ndarray, other: np.ndarray) -> float:
+def _distance(one: Array, other: Array) -> float:
     """The greatest difference of two distributions, at the values of one."""
     at = np.searchsorted(one, one, side="right") - np.searchsorted(other, one, side="right")
-    return float(np.abs(at).max()) / one.size
+    return float(np.abs(at).max() / one.size)

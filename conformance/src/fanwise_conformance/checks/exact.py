@@ -11,7 +11,7 @@ from importlib import resources
 from typing import Any
 
 from ..backend import Subject
-from ..registry import Case, Effort, Finding, check, exact
+from ..registry import Case, Cases, Effort, Finding, check, exact
 
 TOLERANCE = 1e-12  # relative (laws/4)
 
@@ -24,7 +24,7 @@ def vectors(topic: str) -> list[dict[str, Any]]:
     return found
 
 
-def _of(topic: str) -> Any:
+def _of(topic: str) -> Cases:
     def listed(subject: Subject, effort: Effort) -> Iterator[Case]:
         for vector in vectors(topic):
             yield Case(vector["name"], vector)

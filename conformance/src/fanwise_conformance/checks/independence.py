@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 
 from .. import cases, statistics
-from ..backend import Subject
+from ..backend import Array, Subject
 from ..registry import Case, Effort, Finding, check, exact, statistical
 
 NORMAL = cases.SCHEMES["normal"]
@@ -27,11 +27,11 @@ def _stream(subject: Subject, effort: Effort) -> Iterator[Case]:
 
 def _standardized(
     subject: Subject, shape: tuple[int, ...], seed: int, path: str = "weight"
-) -> np.ndarray:
+) -> Array:
     return subject.draw(NORMAL, shape, seed=seed, path=path) / float(NORMAL["std"])
 
 
-def _square(z: np.ndarray) -> np.ndarray:
+def _square(z: Array) -> Array:
     return (z * z - 1) / np.sqrt(2)
 
 
@@ -39,11 +39,12 @@ def _square(z: np.ndarray) -> np.ndarray:
 def lags(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
     """Entries do not depend on others at any distance along the rows or the columns."""
     rows = 1 << 10
-    columns = max(1 << 11, -(-effort.sample_size("correlation", 0.003) // rows))
+    columns = -(-effort.sample_size("correlation", 0.003) // rows)
     z = _standardized(subject, (rows, columns), effort.seed("independence/lags", case.label))
     flat, squares = z.ravel(), _square(z.ravel())
     half = flat.size // 2
-    for lag in (1, 2, 3, 4, 8, 16, 64, 256, 1024, columns, 2 * columns, 1 << 16, 1 << 20, half):
+    fixed = (1, 2, 3, 4, 8, 16, 64, 256, 1 << 10, 1 << 16, 1 << 20)
+    for lag in sorted({*fixed, columns, 2 * columns, half} & set(range(half + 1))):
         for what, values in (("values", flat), ("squares", squares)):
             p = statistics.correlation(values[:-lag], values[lag:])
             observed = float(np.mean(values[:-lag] * values[lag:]))
@@ -67,16 +68,16 @@ def parameters(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding
     """Parameters of other paths, of their children and of the next seeds are independent."""
     n = effort.sample_size("correlation", 0.01)
     seed = effort.seed("independence/parameters", case.label) >> 1
-    z = _standardized(subject, (n,), seed, "layers.0.weight")
+    z = _standardized(subject, (n,), seed, "layers.1.weight")
     others = {
-        "another path": (seed, "layers.1.weight"),
-        "a path that differs in one dot": (seed, "layers.0weight"),
-        "a child": (seed, "layers.0.weight.0"),
-        "a parent": (seed, "layers.0"),
-        "the next seed": (seed + 1, "layers.0.weight"),
-        "the next but 2**32": (seed + (1 << 32), "layers.0.weight"),
-        "the seed's complement": ((1 << 64) - 1 - seed, "layers.0.weight"),
-        "seed and path changed together": (seed + 1, "layers.1.weight"),
+        "another path": (seed, "layers.2.weight"),
+        "a path that differs in one dot": (seed, "layers.1weight"),
+        "a child": (seed, "layers.1.weight.0"),
+        "a parent": (seed, "layers.1"),
+        "the next seed": (seed + 1, "layers.1.weight"),
+        "the seed further by 2**32": (seed + (1 << 32), "layers.1.weight"),
+        "the seed's complement": ((1 << 64) - 1 - seed, "layers.1.weight"),
+        "the next seed of the path before": (seed + 1, "layers.0.weight"),
     }
     for what, (other_seed, path) in others.items():
         other = _standardized(subject, (n,), other_seed, path)
@@ -87,7 +88,7 @@ def parameters(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding
 
 @check("independence/duplicates", "randomness/1", cases=_one)
 def duplicates(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
-    """No two parameters of one shape are equal, whatever their paths and seeds; nor are parts of one."""
+    """No two parameters of one shape, of any paths and seeds, are equal, nor are rows of one."""
     seed = effort.seed("independence/duplicates", case.label) >> 1
     drawn = {
         (other, path): _standardized(subject, (64,), other, path)
@@ -119,6 +120,10 @@ def stream(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
     cells = np.bincount((words[:-1:2] >> 8) * 256 + (words[1::2] >> 8), minlength=1 << 16)
     statistic, p = statistics.chi_square(cells, np.full(1 << 16, 2.0**-16))
     yield statistical("pairs of successive bytes", p, statistic, n=n)
+    a, b, c = (words[i : n // 3 * 3 : 3] >> 11 for i in range(3))
+    cells = np.bincount((a * 32 + b) * 32 + c, minlength=1 << 15)
+    statistic, p = statistics.chi_square(cells, np.full(1 << 15, 2.0**-15), least=5)
+    yield statistical("triples of five bits", p, statistic, n=n)
     rising = u[1:] > u[:-1]
     runs = 1 + int(np.count_nonzero(rising[1:] != rising[:-1]))
     z = (runs - (2 * n - 1) / 3) / np.sqrt((16 * n - 29) / 90)
@@ -134,11 +139,11 @@ def stream(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
     yield statistical("birthday spacings", p, found, expected, n)
 
 
-def _birthdays(u: np.ndarray) -> tuple[int, float]:
+def _birthdays(u: Array) -> tuple[int, float]:
     """Equal spacings among birthdays, and how many there should be (Marsaglia and Tsang, 2002).
 
-    In a year of 2**20 days, 2**8 birthdays have a Poisson number of mean m^3 / (4 days) = 4. That is
-    true up to 1 / m of it, a quarter of a standard error of a thousand years.
+    In a year of 2**20 days, 2**8 birthdays have a Poisson number of mean m^3 / (4 days) = 4. That
+    is true up to 1 / m of it, a quarter of a standard error of a thousand years.
     """
     days, people = 1 << 20, 1 << 8
     years = min(u.size // people, 1000)
@@ -150,7 +155,7 @@ def _birthdays(u: np.ndarray) -> tuple[int, float]:
 
 @check("independence/calls", "randomness/1", "randomness/4", cases=_one)
 def calls(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
-    """A parameter's values do not depend on what was drawn between; other calls do not repeat it."""
+    """Values do not depend on what was drawn between, and no other parameter repeats them."""
     seed = effort.seed("independence/calls", case.label)
     first = _standardized(subject, (1000,), seed)
     between = _standardized(subject, (777,), seed, "other")

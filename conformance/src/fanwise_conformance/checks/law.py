@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from scipy import stats
 
-from .. import cases, statistics
-from ..backend import Subject
+from .. import cases, oracle, statistics
+from ..backend import Array, Subject
 from ..registry import Case, Effort, Finding, check, statistical
 
 _PROBABILITIES = (np.arange(100) + 0.5) / 100
 
 
-def _picture(drawn: np.ndarray, law: object) -> dict[str, list[float]]:
+def _picture(drawn: Array, law: oracle.Law) -> dict[str, list[float]]:
     """Quantiles and counts, to draw."""
     low, high = float(np.min(drawn)), float(np.max(drawn))
     counts, edges = np.histogram(drawn, bins=64, range=(low, high))
-    mass = np.diff(law.cdf(edges)) * drawn.size  # type: ignore[attr-defined]  # a Law
+    mass = np.diff(law.cdf(edges)) * drawn.size
     return {
         "quantiles": np.quantile(drawn, _PROBABILITIES).tolist(),
-        "quantiles of the law": np.asarray(law.ppf(_PROBABILITIES)).tolist(),  # type: ignore[attr-defined]
+        "quantiles of the law": np.asarray(law.ppf(_PROBABILITIES)).tolist(),
         "edges": edges.tolist(),
         "counts": counts.tolist(),
         "expected counts": mass.tolist(),
@@ -107,14 +108,14 @@ def complex_entries(subject: Subject, case: Case, effort: Effort) -> Iterator[Fi
 
 
 def _share_of_square(
-    scheme: dict[str, object], square: np.ndarray, shape: tuple[int, ...], axes: object
-) -> np.ndarray:
+    scheme: dict[str, Any], square: Array, shape: tuple[int, ...], axes: object
+) -> Array:
     """The share of the law of |w|^2 that is below each value (laws/6)."""
     name = scheme["name"]
     if name == "uniform":
-        return square / float(scheme["bound"]) ** 2  # type: ignore[arg-type]  # a number
+        return square / float(scheme["bound"]) ** 2
     if name == "truncated_normal":
-        parent, bound = float(scheme["parent_std"]), 2.0  # type: ignore[arg-type]  # a number
+        parent, bound = float(scheme["parent_std"]), 2.0
         return np.expm1(-square / parent**2) / np.expm1(-(bound**2))
     variance = cases.law_of(scheme, shape, axes).std ** 2
     return -np.expm1(-square / variance)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from .. import cases, oracle, statistics
-from ..backend import Subject
+from ..backend import Array, Subject
 from ..registry import Case, Effort, Finding, check, statistical
 from ..statistics import Components
 
@@ -87,7 +87,7 @@ def blocks(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
             )
 
 
-def _parts(values: np.ndarray, roles: oracle.Roles) -> np.ndarray:
+def _parts(values: Array, roles: oracle.Roles) -> Array:
     """The copies and the groups of a block, a row each."""
     stacked = [i for i, role in enumerate(roles.roles) if role == "stack"]
     grouped = roles.roles.index("in" if roles.transposed else "out")
@@ -102,9 +102,9 @@ def _lines(subject: Subject, effort: Effort) -> Iterator[Case]:
             yield Case(scheme, {"scheme": cases.SCHEMES[scheme]})
 
 
-@check("moments/lines", "laws/1", "laws/2", "laws/3", cases=_lines, hypotheses=4)
+@check("moments/lines", "laws/1", "laws/2", "laws/3", cases=_lines, hypotheses=8)
 def lines(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
-    """Mean and variance of every row and of every column are those of the law."""
+    """Mean and variance of every row and column are those of the law, and vary as they should."""
     shape = cases.matrix(effort.sample_size("variance", 0.01))
     axes = cases.linear_axes(subject)
     drawn = subject.draw(case["scheme"], shape, axes, seed=effort.seed("moments/lines", case.label))
@@ -113,3 +113,11 @@ def lines(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
         for degree in (1, 2):
             p = statistics.smallest(components.p_value(drawn, degree, axis=axis))
             yield statistical(f"{NAMES[degree]} of {what}", p, n=drawn.size)
+            statistic, p = components.spread(drawn, degree, axis)
+            yield statistical(
+                f"spread of the {NAMES[degree]} of {what}",
+                p,
+                statistic,
+                drawn.shape[1 - axis],
+                drawn.size,
+            )

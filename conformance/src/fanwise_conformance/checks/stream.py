@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from .. import cases
-from ..backend import Subject
+from ..backend import Array, Subject
 from ..registry import Case, Effort, Finding, check, exact
 
 
@@ -18,7 +18,7 @@ def repeats(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
     axes, shape = cases.linear_axes(subject), (23, 29)
     seed = effort.seed("stream/repeats", case.label) >> 1
 
-    def drawn(seed: int, path: str) -> np.ndarray:
+    def drawn(seed: int, path: str) -> Array:
         return subject.draw(case["scheme"], shape, axes, seed=seed, path=path)
 
     first = drawn(seed, "a.weight")
@@ -34,7 +34,7 @@ def order(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
     axes, seed = cases.linear_axes(subject), effort.seed("stream/order", case.label)
     shapes = {"a": (5, 7), "b": (11, 3), "c": (5, 7), "d": (2, 31)}
 
-    def model(names: str) -> dict[str, np.ndarray]:
+    def model(names: str) -> dict[str, Array]:
         return {
             name: subject.draw(case["scheme"], shapes[name], axes, seed=seed, path=name)
             for name in names

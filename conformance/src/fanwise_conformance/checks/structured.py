@@ -9,11 +9,11 @@ import numpy as np
 from scipy import stats
 
 from .. import cases, formats, oracle, statistics
-from ..backend import Subject
-from ..registry import Case, Effort, Finding, check, exact, statistical
+from ..backend import Array, Subject
+from ..registry import Case, Cases, Effort, Finding, check, exact, statistical
 
 
-def _has(scheme: str, *kernels: str) -> cases.Any:
+def _has(scheme: str, *kernels: str) -> Cases:
     def listed(subject: Subject, effort: Effort) -> Iterator[Case]:
         if scheme in subject.feature("schemes"):
             for kernel in kernels:
@@ -23,7 +23,7 @@ def _has(scheme: str, *kernels: str) -> cases.Any:
     return listed
 
 
-def matrices(values: np.ndarray, axes: object) -> np.ndarray:
+def matrices(values: Array, axes: object) -> Array:
     """The matrices that a block is made of: rows are out units, columns inputs (schemes/8)."""
     roles = oracle.Roles.read(axes)
     stacked = [i for i, role in enumerate(roles.roles) if role == "stack"]
@@ -94,7 +94,7 @@ def _haar(subject: Subject, effort: Effort) -> Iterator[Case]:
 def haar(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
     """Orthogonal matrices are of Haar's law: entries, traces, determinants, eigenvalues."""
     size, dtype = 4, case["dtype"]
-    copies = 20_000 if effort.coarser > 1 else 100_000
+    copies = effort.sample_size("correlation", 0.03)
     found = _square_matrices(subject, copies, size, effort.seed("law/haar", case.label), dtype)
     is_complex = formats.is_complex(dtype)
     half = 1.0 if is_complex else 0.5
@@ -130,7 +130,7 @@ def haar(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
         yield statistical("determinants of either sign", p, positive, copies / 2, copies)
 
 
-def _square_matrices(subject: Subject, copies: int, size: int, seed: int, dtype: str) -> np.ndarray:
+def _square_matrices(subject: Subject, copies: int, size: int, seed: int, dtype: str) -> Array:
     """Many matrices: as copies in one parameter, or as many parameters."""
     axes = subject.axes("experts")
     scheme = {"name": "orthogonal"}

@@ -68,7 +68,8 @@ class JaxInitializers:
             "variance_scaling", "orthogonal", "delta_orthogonal",
         ),
         "dtypes": (
-            "float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2", "complex64",
+            "float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2",
+            "complex64",
         ),
         "devices": ("cpu", "cuda", "tpu"),
         "transforms": ("jit",),

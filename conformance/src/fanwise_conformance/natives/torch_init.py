@@ -50,9 +50,10 @@ def _scheme(scheme: Mapping[str, Any]) -> Initialize:
         return lambda t, g: xavier(t, options.get("gain", 1.0), generator=g)
     if name in ("he_normal", "he_uniform") and set(options) <= {"fan"}:
         kaiming = init.kaiming_normal_ if name == "he_normal" else init.kaiming_uniform_
-        mode = {"in": "fan_in", "out": "fan_out"}.get(options.get("fan", "in"))
-        if mode is None:
+        modes: dict[str, Any] = {"in": "fan_in", "out": "fan_out"}
+        if options.get("fan", "in") not in modes:
             raise NotImplementedError("kaiming takes fan_in or fan_out")
+        mode = modes[options.get("fan", "in")]
         return lambda t, g: kaiming(t, mode=mode, nonlinearity="relu", generator=g)
     if name == "orthogonal":
         return lambda t, g: init.orthogonal_(t, options.get("gain", 1.0), generator=g)
@@ -69,11 +70,13 @@ class TorchInit:
     version = torch.__version__
     features: Mapping[str, Any] = {
         "schemes": (
-            "normal", "uniform", "truncated_normal", "constant", "zeros", "ones", "identity", "dirac",
-            "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "orthogonal", "sparse",
+            "normal", "uniform", "truncated_normal", "constant", "zeros", "ones", "identity",
+            "dirac", "glorot_normal",
+            "glorot_uniform", "he_normal", "he_uniform", "orthogonal", "sparse",
         ),
         "dtypes": (
-            "float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2", "complex64",
+            "float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2",
+            "complex64",
         ),
         "devices": ("cpu", "cuda", "mps"),
         "kernels": {"embedding": {"roles": "in out", "one_hot": True}},

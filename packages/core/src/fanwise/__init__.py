@@ -8,7 +8,7 @@ returns a `Ledger` of what happens to each.
 Importing this package imports no array library. `numpy`, a module of it, is the embedded backend.
 """
 
-from . import kernels, samplers
+from . import conformance, kernels, samplers
 from ._axes import Axes, Role
 from ._complex_laws import ComplexNormal, ComplexTruncatedNormal, ComplexUniform
 from ._draw import check_draw, draw
@@ -103,6 +103,7 @@ __all__ = [
     "check_draw",
     "component_dtype",
     "compute_dtype",
+    "conformance",
     "constant",
     "delta_orthogonal",
     "dirac",

@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._array import draw_sharded
-from ._core import Axes, Backend, Scheme, field_of, resolve
+from ._core import Axes, Scheme, conformance, field_of, resolve
 from ._source import check_dtype
 
 _NARROW = ("float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
 
 
-class JaxBackend(Backend):
+class JaxBackend(conformance.Backend):
     """JAX, by this adapter."""
 
     def initialize(

@@ -17,6 +17,7 @@ from fanwise import (
     SourceError as SourceError,
     component_dtype as component_dtype,
     compute_dtype as compute_dtype,
+    conformance as conformance,
     constant as constant,
     delta_orthogonal as delta_orthogonal,
     draw as draw,
@@ -36,4 +37,3 @@ from fanwise import (
     variance_scaling as variance_scaling,
     zeros as zeros,
 )
-from fanwise.conformance import Backend as Backend

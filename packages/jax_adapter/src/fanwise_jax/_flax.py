@@ -186,8 +186,8 @@ def _(layer: nnx.LoRA) -> Declarations:
 
 if hasattr(nnx, "WeightNorm"):  # Flax 0.12.0 has none
 
-    @declare.register
-    def _(layer: nnx.WeightNorm) -> Declarations:
+    @declare.register(nnx.WeightNorm)
+    def _weight_norm(layer: Any) -> Declarations:
         return {f"scales.{path}": scale_of_norm for path in layer.scales or ()}
 
 

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ._core import Axes, Backend, Scheme
+from ._core import Axes, Scheme, conformance
 from ._tensor import Initializer
 
 _NARROW = ("float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
 
 
-class TfBackend(Backend):
+class TfBackend(conformance.Backend):
     """TensorFlow, by this adapter."""
 
     def initialize(

@@ -20,6 +20,7 @@ from fanwise import (
     check_draw as check_draw,
     component_dtype as component_dtype,
     compute_dtype as compute_dtype,
+    conformance as conformance,
     constant as constant,
     draw as draw,
     field_of as field_of,
@@ -38,4 +39,3 @@ from fanwise import (
     uniform as uniform,
     variance_scaling as variance_scaling,
 )
-from fanwise.conformance import Backend as Backend

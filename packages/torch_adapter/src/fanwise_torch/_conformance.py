@@ -6,13 +6,13 @@ from typing import Any
 
 import torch
 
-from ._core import Axes, Backend, Scheme
+from ._core import Axes, Scheme, conformance
 from ._tensor import init_
 
 _NARROW = ("float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
 
 
-class TorchBackend(Backend):
+class TorchBackend(conformance.Backend):
     """PyTorch, by this adapter."""
 
     def initialize(

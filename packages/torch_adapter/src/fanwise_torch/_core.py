@@ -16,6 +16,7 @@ from fanwise import (
     SourceError as SourceError,
     check_draw as check_draw,
     compute_dtype as compute_dtype,
+    conformance as conformance,
     constant as constant,
     dirac as dirac,
     draw as draw,
@@ -38,4 +39,3 @@ from fanwise import (
     truncated_normal as truncated_normal,
     uniform as uniform,
 )
-from fanwise.conformance import Backend as Backend

@@ -1,0 +1,162 @@
+"""The command and the plugin: selection, exit codes, expected failures, reports, random seeds."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fanwise_conformance import __version__, discovery, report
+from fanwise_conformance.backend import BrokenBackend, Subject
+from fanwise_conformance.expected import ExpectedError, read
+
+HERE = Path(__file__).parent
+EXAMPLE = "fanwise_example_backend:backend"
+PATHS = [HERE.parent / "src", HERE.parent / "example_backend/src", HERE]
+
+
+def command(*arguments):
+    """Run the suite from a plain checkout, by PYTHONPATH alone."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, PATHS))}
+    return subprocess.run(
+        [sys.executable, "-m", "fanwise_conformance", *arguments],
+        capture_output=True, text=True, env=environment, check=False,
+    )  # fmt: skip
+
+
+def run(*arguments):
+    return command("--level", "quick", "-q", *arguments)
+
+
+def test_a_backend_by_its_import_path():
+    result = run("--backend", EXAMPLE, "-k", "moments or support")
+    assert result.returncode == 0, result.stdout
+    assert "passed" in result.stdout
+
+
+def test_the_header_says_what_is_run_and_how_often_it_is_wrong():
+    result = command("--level", "quick", "--backend", EXAMPLE, "-k", "law/tails")
+    assert (
+        f"fanwise-conformance {__version__}: example 1.0; device cpu; level quick" in result.stdout
+    )
+    assert "hypotheses, each at level 5e-11" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--backend", "nobody"], "must be one of"),
+        (["--level", "full"], "`--backend` must be given"),
+        (["--backend", EXAMPLE, "--backend", EXAMPLE], "must name each backend once"),
+        (["--backend", "no_such_module:backend"], "must start, got ModuleNotFoundError"),
+        (["--backend", "math:pi"], "is not one: a backend must have `name`"),
+        (["--backend", EXAMPLE, "--device", "cuda"], "`device` must be one of ['cpu'], got 'cuda'"),
+        (["--backend", EXAMPLE, "--seeds", "some"], "`--seeds` must be fixed, random or a number"),
+        (["--backend", EXAMPLE, "--expected", "nowhere.toml"], "must be a file of TOML"),
+    ],
+)
+def test_what_cannot_be_run_is_a_usage_error(arguments, message):
+    result = command(*arguments)
+    assert result.returncode == 4
+    assert message in result.stderr + result.stdout
+
+
+def test_a_broken_backend_fails_by_the_check_that_names_it(tmp_path):
+    out = tmp_path / "report.json"
+    result = run("--backend", "broken_backend:backend", "--report", str(out))
+    assert result.returncode == 1
+    assert "broken::moments/entries[normal]" in result.stdout
+    failed = {item["check"] for item in report.read(out)["items"] if item["status"] == "failed"}
+    assert "moments/entries" in failed
+
+
+def test_expected_failures_are_strict(tmp_path):
+    table = tmp_path / "conformance.toml"
+    entry = (
+        '[[broken]]\ncheck = "{}"\nreason = "r"\nlink = "https://example.org/1"\nversion = "1"\n'
+    )
+    table.write_text(entry.format("moments/entries[normal*"))
+    selected = ("-k", "moments/entries", "--expected", str(table))
+    result = run("--backend", "broken_backend:backend", *selected)
+    assert result.returncode == 0, result.stdout
+    assert "xfailed" in result.stdout
+    table.write_text(entry.format("moments/entries") + entry.format("errors/raised"))
+    result = run(
+        "--backend", "broken_backend:backend", "-k", "errors/raised", "--expected", str(table)
+    )
+    assert result.returncode == 1
+    assert "was expected to fail, and passed" in result.stdout
+    table.write_text(entry.format("law/no-such-check"))
+    result = run("--backend", "broken_backend:backend", *selected)
+    assert result.returncode == 4
+    assert "must be of a check, got 'law/no-such-check'" in result.stderr + result.stdout
+    table.write_text('[[broken]]\ncheck = "law/*"\n')
+    with pytest.raises(ExpectedError, match="must have check, reason, link and version"):
+        read(table)
+
+
+def test_random_seeds_print_what_makes_them_again():
+    first = command(
+        "--level", "quick", "--backend", EXAMPLE, "-k", "law/tails", "--seeds", "random"
+    )
+    number = first.stdout.partition("--seeds ")[2].partition(")")[0]
+    assert int(number) > 0
+    again = command("--level", "quick", "--backend", EXAMPLE, "-k", "law/tails", "--seeds", number)
+    assert f"(again: --seeds {number})" in again.stdout
+
+
+def test_explain_prints_sample_sizes_and_claims():
+    result = command("--explain")
+    assert result.returncode == 0
+    text = result.stdout + result.stderr
+    assert "23,334,543" in text
+    assert "moments/entries: Mean, variance" in text
+
+
+def test_reports_differ_by_lines(tmp_path):
+    paths = []
+    for name, backend in (("old", EXAMPLE), ("new", "broken_backend:backend")):
+        paths.append(tmp_path / f"{name}.json")
+        run("--backend", backend, "-k", "moments/entries", "--report", str(paths[-1]))
+    data = json.loads(paths[1].read_text())
+    for item in data["items"]:
+        item["backend"] = "example"
+    paths[1].write_text(json.dumps(data))
+    result = command("diff", *map(str, paths))
+    assert result.returncode == 1
+    assert "example::moments/entries[normal]: passed -> failed" in result.stdout
+    assert command("diff", str(paths[0]), str(paths[0])).stdout == "no difference\n"
+    table = command("table", str(paths[0])).stdout
+    assert "| `moments/entries` |" in table
+
+
+def test_the_usage_is_an_error_without_arguments():
+    result = command()
+    assert result.returncode == 4
+    assert "usage: python -m fanwise_conformance" in result.stderr
+
+
+def test_entry_points_of_one_name_are_an_error(monkeypatch):
+    class Point:
+        name = "twice"
+
+    monkeypatch.setattr(discovery.metadata, "entry_points", lambda group: [Point(), Point()])
+    with pytest.raises(discovery.SelectionError, match=r"each name once, got \['twice'\]"):
+        discovery.select(["twice"])
+
+
+class Minimal:
+    name, version, features = "minimal", "0", {"schemes": ("normal",), "dtypes": ("float32",)}
+
+    def draw(self, scheme, shape, axes, **options):
+        return [0.0]
+
+
+def test_a_backend_that_does_not_keep_to_the_protocol_is_told_so():
+    with pytest.raises(
+        BrokenBackend, match=r"must return float32 or wider of shape \(2,\), got float64"
+    ):
+        Subject(Minimal()).draw({"name": "normal", "std": 1.0}, (2,), seed=0)
+    with pytest.raises(BrokenBackend, match="`features` must have 'schemes'"):
+        Subject(type("Empty", (Minimal,), {"features": {}})())
