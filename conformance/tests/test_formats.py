@@ -47,6 +47,17 @@ def test_a_rounded_law_is_that_of_rounded_values(law, dtype):
     assert (np.abs(counts - n * rounded.probabilities) <= 7 * spread + 6).all()
 
 
+def test_a_rounded_law_has_every_number_about_zero():
+    """Between which a difference of distributions is lost to rounding."""
+    rounded = oracle.RoundedLaw.of(oracle.normal(1.0), "bfloat16")
+    near = np.abs(rounded.values) < 1e-20
+    assert near.sum() > 1000
+    steps = np.diff(rounded.values)
+    inside = np.flatnonzero(near)[1:-1]
+    expected = (steps[inside - 1] + steps[inside]) / 2 / np.sqrt(2 * np.pi)
+    np.testing.assert_allclose(rounded.probabilities[inside], expected, rtol=1e-6)
+
+
 def test_inner_bounds_are_within():
     assert formats.inner_bounds(0.0, 1.0, "bfloat16", half_open=True) == (0.0, 0.99609375)
     assert formats.inner_bounds(-1.0, 1.0, "bfloat16", half_open=False) == (-1.0, 1.0)

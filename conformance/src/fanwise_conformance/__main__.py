@@ -1,4 +1,4 @@
-"""The command: ``python -m fanwise_conformance --backend NAME``, ``diff`` and ``table``."""
+"""The command: a run with ``--backend NAME``; ``diff``, ``table`` and ``compact`` of reports."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from . import report
 
 USAGE = """usage: python -m fanwise_conformance --backend NAME [options of pytest]
        python -m fanwise_conformance diff OLD.json NEW.json
-       python -m fanwise_conformance table REPORT.json"""
+       python -m fanwise_conformance table REPORT.json
+       python -m fanwise_conformance compact REPORT.json SMALLER.json"""
 
 
 def main(arguments: list[str]) -> int:
@@ -25,7 +26,10 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["table"] and len(arguments) == 2:
         print(report.support_table(report.read(Path(arguments[1]))))
         return 0
-    if not arguments or arguments[0] in ("diff", "table"):
+    if arguments[:1] == ["compact"] and len(arguments) == 3:
+        report.write(Path(arguments[2]), report.compact(report.read(Path(arguments[1]))))
+        return 0
+    if not arguments or arguments[0] in ("diff", "table", "compact"):
         print(USAGE, file=sys.stderr)
         return 4
     # Of its own: a project's pytest configuration is not for these items.

@@ -279,6 +279,10 @@ class RoundedLaw:
         listed = listed[(listed >= first) & (listed <= last)]
         midpoints = (listed[1:] + listed[:-1]) / 2
         probabilities = np.diff(np.concatenate([[0.0], law.cdf(midpoints), [1.0]]))
+        # About zero, numbers are too close for a difference of two distributions.
+        widths = np.diff(np.concatenate([listed[:1], midpoints, listed[-1:]]))
+        close = probabilities < 1e-9
+        probabilities[close] = (law.frozen.pdf(listed) * widths)[close]
         has = probabilities > 0
         return cls(listed[has], probabilities[has] / probabilities[has].sum())
 

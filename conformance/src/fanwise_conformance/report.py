@@ -123,6 +123,17 @@ def read(path: Path) -> dict[str, Any]:
     return data
 
 
+def compact(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A report without what held: of each item its status, and of one that failed, why."""
+    kept = ("backend", "check", "case", "dtype", "status", "reason", "known")
+    items = [
+        {key: item[key] for key in kept if key in item}
+        | ({} if item["status"] != "error" else {"reason": item["reason"].strip().splitlines()[-1]})
+        for item in data["items"]
+    ]
+    return {**data, "items": items}
+
+
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """What changed from one report to another, a line each."""
     before, after = (

@@ -43,12 +43,15 @@ def _pairs(subject: Subject, effort: Effort) -> Iterator[Case]:
 )
 def laws(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
     """Samples of two backends have the same moments and the same distribution."""
-    shape = cases.matrix(effort.sample_size("variance", 0.01))
+    rows, columns = cases.matrix(effort.sample_size("variance", 0.01))
     seed = effort.seed("across/laws", case.label)
     one, other = (
         np.sort(
             backend.draw(
-                case["scheme"], shape, cases.linear_axes(backend), seed=seed + number,
+                case["scheme"],
+                # Of one matrix, in the order that each backend has.
+                (rows, columns) if cases.linear_axes(backend) == "out in" else (columns, rows),
+                cases.linear_axes(backend), seed=seed + number,
                 dtype=case["dtype"],
             ),
             axis=None,

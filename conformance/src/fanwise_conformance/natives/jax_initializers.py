@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from jax.nn import initializers
 
 from ..backend import AxesData, Shape
+from . import key_of
 
 _FLAX = {
     "linear": "in out",
@@ -89,10 +89,10 @@ class JaxInitializers:
         transform: str | None,
     ) -> Any:
         """Draw one parameter, by a key of seed and path."""
-        digest = hashlib.blake2b(f"{seed}\0{path}".encode(), digest_size=8).digest()
+        words = np.frombuffer(key_of(seed, path), np.uint32)
         with jax.enable_x64(dtype == "float64"), jax.default_device(jax.devices(device)[0]):
             initialize = _scheme(scheme, dtype)
-            key = jax.random.wrap_key_data(jnp.array(np.frombuffer(digest, np.uint32)))
+            key = jax.random.wrap_key_data(jnp.array(words))
 
             def draw(key: jax.Array) -> jax.Array:
                 array: jax.Array = initialize(key, shape, jnp.dtype(dtype))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ import tensorflow as tf
 from keras import initializers
 
 from ..backend import AxesData, Shape
+from . import key_of
 
 _KERAS = {
     "linear": "in out",
@@ -107,8 +107,7 @@ class KerasInitializers:
         transform: str | None,
     ) -> Any:
         """Draw one parameter, by a seed of 31 bits, of seed and path."""
-        digest = hashlib.blake2b(f"{seed}\0{path}".encode(), digest_size=8).digest()
-        initializer = _scheme(scheme, int.from_bytes(digest, "little") % (1 << 31))
+        initializer = _scheme(scheme, int.from_bytes(key_of(seed, path), "little") % (1 << 31))
 
         def draw() -> Any:
             return initializer(shape, dtype)

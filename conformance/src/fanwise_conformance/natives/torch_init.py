@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ import torch
 from torch.nn import init
 
 from ..backend import AxesData, Shape
+from . import key_of
 
 Initialize = Callable[[torch.Tensor, torch.Generator], Any]
 
@@ -97,10 +97,8 @@ class TorchInit:
         """Draw one parameter, by a generator that seed and path have seeded."""
         initialize = _scheme(scheme)
         tensor = torch.empty(shape, dtype=getattr(torch, dtype), device=device)
-        text = f"{seed}\0{path}".encode()
-        generator = torch.Generator(device).manual_seed(
-            int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little") >> 1
-        )
+        key = int.from_bytes(key_of(seed, path), "little")
+        generator = torch.Generator(device).manual_seed(key >> 1)
         initialize(tensor, generator)
         return tensor.cpu().to(torch.complex128 if tensor.is_complex() else torch.float64).numpy()
 
