@@ -93,7 +93,8 @@ def vendoring(session: nox.Session) -> None:
 def suite(session: nox.Session) -> None:
     """Run the conformance suite's own tests, and a third party's backend by its entry point."""
     provide(session, CONFORMANCE, f"{CONFORMANCE}/example_backend", group="suite")
-    session.run("pytest", f"{CONFORMANCE}/tests", *session.posargs)
+    ignored = f"--ignore={CONFORMANCE}/tests/browser"  # a session of its own
+    session.run("pytest", f"{CONFORMANCE}/tests", ignored, *session.posargs)
     session.run(
         "python", "-m", "fanwise_conformance", "--backend", "example", "--level", "quick", "-q"
     )
@@ -109,6 +110,13 @@ def conformance(session: nox.Session) -> None:
     backends = [word for name in BACKENDS for word in ("--backend", name)]
     chosen = session.posargs or (*backends, "--level", "quick", "-q")
     session.run("python", "-m", "fanwise_conformance", *chosen)
+
+
+@nox.session(default=False)
+def page(session: nox.Session) -> None:
+    """Test the report's page in Chromium, of /usr/bin, or where CHROMIUM in the environment says."""
+    provide(session, CONFORMANCE, f"{CONFORMANCE}/example_backend", group="page")
+    session.run("pytest", f"{CONFORMANCE}/tests/browser", *session.posargs)
 
 
 @nox.session

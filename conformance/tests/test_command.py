@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 from fanwise_conformance import __version__, discovery, report
 from fanwise_conformance.backend import BrokenBackend, Subject
@@ -129,6 +131,21 @@ def test_reports_differ_by_lines(tmp_path):
     assert command("diff", str(paths[0]), str(paths[0])).stdout == "no difference\n"
     table = command("table", str(paths[0])).stdout
     assert "| `moments/entries` |" in table
+
+
+def test_a_report_is_of_its_schema_and_makes_a_page(tmp_path):
+    out, page = tmp_path / "report.json", tmp_path / "page.html"
+    run("--backend", "broken_backend:backend", "-k", "law or support", "--report", str(out))
+    schema = json.loads((Path(report.__file__).parent / "report.schema.json").read_text())
+    data = json.loads(out.read_text())
+    jsonschema.validate(data, schema)
+    jsonschema.validate(report.compact(data), schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(data | {"level": "some"}, schema)
+    assert command("html", str(out), str(page)).returncode == 0
+    text = page.read_text()
+    assert "__DATA__" not in text
+    assert not re.search(r"(src|href)=\"", text)  # nothing from elsewhere
 
 
 def test_the_usage_is_an_error_without_arguments():

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from fanwise_conformance import CHECKS
+from fanwise_conformance import CHECKS, html
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/conformance.md"
@@ -59,6 +59,17 @@ def test_every_clause_is_checked_or_said_not_to_be():
     unchecked = {clause for row in table for clause in citations(row)}
     assert checked | unchecked == clauses()
     assert not checked & unchecked
+
+
+def test_the_suite_has_the_text_of_every_clause():
+    text = re.compile(r"^\*\*([a-z]+/\d+)\*\*\s(.*?)(?=\n\n|\Z)", re.MULTILINE | re.DOTALL)
+    expected = {
+        clause: " ".join(words.split())
+        for topic in sorted(TOPICS)
+        for clause, words in text.findall((ROOT / f"spec/{topic}.md").read_text())
+    }
+    assert html.clauses() == expected
+    assert set(expected) == clauses()
 
 
 def test_clauses_are_of_their_file_and_numbered_without_gaps():

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from . import report
+from . import html, report
 
 USAGE = """usage: python -m fanwise_conformance --backend NAME [options of pytest]
        python -m fanwise_conformance diff OLD.json NEW.json
        python -m fanwise_conformance table REPORT.json
-       python -m fanwise_conformance compact REPORT.json SMALLER.json"""
+       python -m fanwise_conformance compact REPORT.json SMALLER.json
+       python -m fanwise_conformance html REPORT.json [MORE.json ...] PAGE.html"""
 
 
 def main(arguments: list[str]) -> int:
@@ -29,7 +30,11 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["compact"] and len(arguments) == 3:
         report.write(Path(arguments[2]), report.compact(report.read(Path(arguments[1]))))
         return 0
-    if not arguments or arguments[0] in ("diff", "table", "compact"):
+    if arguments[:1] == ["html"] and len(arguments) >= 3:
+        reports = [report.read(Path(path)) for path in arguments[1:-1]]
+        Path(arguments[-1]).write_text(html.page(reports), encoding="utf-8")
+        return 0
+    if not arguments or arguments[0] in ("diff", "table", "compact", "html"):
         print(USAGE, file=sys.stderr)
         return 4
     # Of its own: a project's pytest configuration is not for these items.

@@ -17,10 +17,6 @@ NATIVES = {
     "native:torch.nn.init": "fanwise_conformance.natives.torch_init:backend",
     "native:jax.nn.initializers": "fanwise_conformance.natives.jax_initializers:backend",
     "native:keras": "fanwise_conformance.natives.keras_initializers:backend",
-    "native:flax": "fanwise_conformance.natives.flax_layers:backend",
-    "native:timm": "fanwise_conformance.natives.timm_init:backend",
-    "native:mlx": "fanwise_conformance.natives.mlx_init:backend",
-    "native:tinygrad": "fanwise_conformance.natives.tinygrad_init:backend",
 }
 
 
