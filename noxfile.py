@@ -114,7 +114,7 @@ def conformance(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def page(session: nox.Session) -> None:
-    """Test the report's page in Chromium, of /usr/bin, or where CHROMIUM in the environment says."""
+    """Test the report's page in Chromium: /usr/bin/chromium, or where $CHROMIUM says."""
     provide(session, CONFORMANCE, f"{CONFORMANCE}/example_backend", group="page")
     session.run("pytest", f"{CONFORMANCE}/tests/browser", *session.posargs)
 

@@ -12,7 +12,6 @@ from ..registry import Case, Effort, Finding, check, exact, statistical
 from ..statistics import Components
 
 _SCHEMES = ("normal", "uniform", "truncated normal", "truncated normal, skewed", "he_uniform")
-_TIGHT = {"float64": 1e-12, "float32": 1e-5}
 
 
 def _narrow(subject: Subject, effort: Effort) -> Iterator[Case]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .. import cases
+from .. import cases, oracle
 from ..backend import Array, Subject
 from ..registry import Case, Effort, Finding, check, exact
 
@@ -72,8 +72,6 @@ def _fused(subject: Subject, effort: Effort) -> Iterator[Case]:
 @check("stream/blocks", "randomness/3", "axes/5", cases=_fused)
 def blocks(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
     """A fused parameter is the concatenation of its blocks, drawn by themselves as its children."""
-    from .. import oracle
-
     axes = subject.axes(case["kernel"])
     shape = cases.shape_of(case["kernel"], axes)
     seed = effort.seed("stream/blocks", case.label)
