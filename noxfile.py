@@ -16,7 +16,7 @@ nox.options.error_on_missing_interpreters = True
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 CORE = "packages/core"
-CONFORMANCE = "conformance"
+CONFORMANCE = "./conformance"  # a bare name is a distribution to pip
 ADAPTERS = ("packages/torch_adapter", "packages/jax_adapter", "packages/tf_adapter")
 BACKENDS = ("numpy", "torch", "jax", "tensorflow")
 CONSTRAINTS = ("--constraint", "constraints.txt")
