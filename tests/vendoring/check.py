@@ -20,7 +20,11 @@ CORE = Path(__file__).parents[2] / "packages/core"
 NAME = "fanwise"
 ALLOWED_TEXT = {f"{NAME}-stream-1"}  # the stream's version, which a copy must not change
 # Imported only where they are needed, by the backend and the command.
-LATE_IMPORTS = {"numpy.py": {"numpy", "ml_dtypes"}, "_cli.py": {"safetensors", "rich"}}
+LATE_IMPORTS = {
+    "numpy.py": {"numpy", "ml_dtypes"},
+    "_numpy_backend.py": {"numpy"},
+    "_cli.py": {"safetensors", "rich"},
+}
 METADATA = {"importlib.metadata", "importlib.resources", "pkg_resources", "pkgutil"}
 
 
