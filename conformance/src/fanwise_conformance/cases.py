@@ -7,7 +7,7 @@ from typing import Any
 
 from . import oracle
 from .backend import AxesData, Shape, Subject
-from .registry import Case, Effort
+from .registry import Case, Cases, Effort
 
 # Each elementwise scheme in forms whose laws a usual mistake would change.
 SCHEMES: dict[str, dict[str, Any]] = {
@@ -66,11 +66,18 @@ def shape_of(kernel: str, axes: AxesData) -> Shape:
     return tuple(units[role].pop(0) for role in roles.roles)
 
 
-def of_schemes(subject: Subject, effort: Effort) -> Iterator[Case]:
-    """A case for each scheme that the backend has."""
-    for label, scheme in SCHEMES.items():
-        if scheme["name"] in subject.feature("schemes"):
-            yield Case(label, {"scheme": scheme})
+def of(*labels: str) -> Cases:
+    """A case for each of these schemes that the backend has."""
+
+    def listed(subject: Subject, effort: Effort) -> Iterator[Case]:
+        for label in labels:
+            if SCHEMES[label]["name"] in subject.feature("schemes"):
+                yield Case(label, {"scheme": SCHEMES[label]})
+
+    return listed
+
+
+of_schemes = of(*SCHEMES)
 
 
 def of_kernels(subject: Subject, effort: Effort) -> Iterator[Case]:

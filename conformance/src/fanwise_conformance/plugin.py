@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from . import __version__, discovery, expected, report, statistics
-from .registry import CHECKS, EFFORTS, LEVELS
+from .registry import EFFORTS, by_level
 from .run import Item, Outcome, Run, examine, plan
 
 
@@ -165,8 +165,5 @@ def explain() -> str:
         sizes = [effort.sample_size(effect, size) for effort in EFFORTS.values()]
         lines.append(f"{effect + f' off by {size:g}':24}" + "".join(f"{n:>14,}" for n in sizes))
     lines.append("The quick level finds effects three times as great; leaks, nine times.")
-    lines += [
-        f"{check.id}: {check.claim} ({', '.join(check.clauses)})"
-        for check in sorted(CHECKS.values(), key=lambda check: LEVELS.index(check.level))
-    ]
+    lines += [f"{check.id}: {check.claim} ({', '.join(check.clauses)})" for check in by_level()]
     return "\n".join(lines)

@@ -141,6 +141,11 @@ class Check:
 CHECKS: dict[str, Check] = {}
 
 
+def by_level() -> list[Check]:
+    """All checks, in the order of their levels: a failure stays local."""
+    return sorted(CHECKS.values(), key=lambda check: LEVELS.index(check.level))
+
+
 def check(id: str, *clauses: str, cases: Cases, hypotheses: int = 0) -> Callable[[Run], Run]:
     """Register a function as a check, its docstring as the claim."""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from . import __version__, statistics
 from .expected import Expected
-from .registry import CHECKS, LEVELS, Finding
+from .registry import Finding, by_level
 from .run import Outcome, Run
 
 FORMAT = 1
@@ -47,7 +47,7 @@ def of_run(
         ],
         "checks": [
             {"id": check.id, "claim": check.claim, "clauses": list(check.clauses)}
-            for check in sorted(CHECKS.values(), key=lambda check: LEVELS.index(check.level))
+            for check in by_level()
         ],
         "items": [_item(outcome, known) for outcome, known in outcomes],
     }

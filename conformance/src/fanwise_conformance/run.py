@@ -10,7 +10,7 @@ from typing import Any
 
 from . import checks, statistics
 from .backend import BrokenBackend, Subject, Unsupported
-from .registry import CHECKS, LEVELS, Case, Check, Effort, Finding, find
+from .registry import Case, Check, Effort, Finding, by_level, find
 
 assert checks.__all__  # importing them registers them
 
@@ -63,11 +63,10 @@ def plan(subjects: Iterable[Subject], effort: Effort) -> Run:
     subjects = tuple(subjects)
     for number, subject in enumerate(subjects):
         subject.others = list(subjects[number + 1 :])
-    ordered = sorted(CHECKS.values(), key=lambda check: LEVELS.index(check.level))
     items = [
         Item(subject, check, case)
         for subject in subjects
-        for check in ordered
+        for check in by_level()
         for case in check.cases(subject, effort)
     ]
     return Run(tuple(items), effort)

@@ -9,7 +9,6 @@ import torch
 from fanwise_torch import TorchSource, init_, init_like
 from fanwise_torch._source import keyed_generator
 from scipy import stats
-from torch._subclasses.fake_tensor import FakeTensorMode
 
 from fanwise import (
     Axes,
@@ -382,16 +381,6 @@ def test_numpy_sees_what_was_drawn():
     array = np.zeros((3, 4), np.float32)
     init_(torch.from_numpy(array), ones())
     assert array.sum() == 12
-
-
-@pytest.mark.parametrize("scheme", [normal(std=1.0), orthogonal(), zeros()], ids=str)
-def test_a_fake_tensor_is_checked_and_left(scheme):
-    """As on the device `meta`: PyTorch plans memory with them."""
-    with FakeTensorMode():
-        drawn = init_like(torch.empty(4, 6), scheme, Axes("out in"), generator=0)
-        assert drawn.shape == (4, 6)
-        with pytest.raises(DtypeError, match="float16"):
-            init_(torch.empty(4, dtype=torch.float16), normal(std=1e5), generator=0)
 
 
 def test_a_memory_format_is_that_of_the_new_tensor():

@@ -2,11 +2,13 @@
 
 import pytest
 import torch
-from fanwise_torch import init_, nn_init
+from fanwise_torch import init_, init_like, nn_init
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from fanwise import (
     Axes,
+    DtypeError,
     Fans,
     constant,
     delta_orthogonal,
@@ -118,3 +120,13 @@ def test_a_module_initialized_then_compiled_is_the_same_model():
     init_(layer.weight, he_normal(), Axes("out in"), generator=0)
     x = torch.ones(2, 4)
     assert torch.allclose(torch.compile(layer, fullgraph=True)(x), layer(x))
+
+
+@pytest.mark.parametrize("scheme", [normal(std=1.0), orthogonal(), zeros()], ids=str)
+def test_a_fake_tensor_is_checked_and_left(scheme):
+    """As on the device `meta`: PyTorch plans memory with them."""
+    with FakeTensorMode():
+        drawn = init_like(torch.empty(4, 6), scheme, Axes("out in"), generator=0)
+        assert drawn.shape == (4, 6)
+        with pytest.raises(DtypeError, match="float16"):
+            init_(torch.empty(4, dtype=torch.float16), normal(std=1e5), generator=0)

@@ -19,7 +19,7 @@ TOLERANCE = 1e-12  # relative (laws/4)
 @functools.cache
 def vectors(topic: str) -> list[dict[str, Any]]:
     """The vectors of a topic: input, expected numbers, clause and reason of each."""
-    text = (resources.files(__package__).parent / "vectors" / f"{topic}.json").read_text()  # type: ignore[attr-defined]  # of a package on disk
+    text = (resources.files("fanwise_conformance") / "vectors" / f"{topic}.json").read_text()
     found: list[dict[str, Any]] = json.loads(text)["vectors"]
     return found
 

@@ -15,11 +15,6 @@ NORMAL = cases.SCHEMES["normal"]
 UNIT = {"name": "uniform", "low": 0.0, "high": 1.0}
 
 
-def _one(subject: Subject, effort: Effort) -> Iterator[Case]:
-    if "normal" in subject.feature("schemes"):
-        yield Case("normal", {"scheme": NORMAL})
-
-
 def _stream(subject: Subject, effort: Effort) -> Iterator[Case]:
     if "uniform" in subject.feature("schemes"):
         yield Case("uniform", {"scheme": UNIT})
@@ -35,7 +30,7 @@ def _square(z: Array) -> Array:
     return (z * z - 1) / np.sqrt(2)
 
 
-@check("independence/lags", "laws/1", "randomness/4", cases=_one, hypotheses=48)
+@check("independence/lags", "laws/1", "randomness/4", cases=cases.of("normal"), hypotheses=48)
 def lags(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
     """Entries do not depend on others at any distance along the rows or the columns."""
     rows = 1 << 10
@@ -51,7 +46,7 @@ def lags(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
             yield statistical(f"{what} at lag {lag}", p, observed, 0.0, flat.size - lag)
 
 
-@check("independence/rows", "laws/1", cases=_one, hypotheses=2)
+@check("independence/rows", "laws/1", cases=cases.of("normal"), hypotheses=2)
 def rows(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
     """No two rows, and no two columns, are correlated."""
     size = 1 << 10
@@ -63,7 +58,13 @@ def rows(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
         yield statistical(f"pairs of {what}", p, worst / np.sqrt(size), 0.0, products.size)
 
 
-@check("independence/parameters", "randomness/1", "randomness/4", cases=_one, hypotheses=16)
+@check(
+    "independence/parameters",
+    "randomness/1",
+    "randomness/4",
+    cases=cases.of("normal"),
+    hypotheses=16,
+)
 def parameters(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
     """Parameters of other paths, of their children and of the next seeds are independent."""
     n = effort.sample_size("correlation", 0.01)
@@ -86,7 +87,7 @@ def parameters(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding
         yield statistical(f"{what}, squares", p, n=n)
 
 
-@check("independence/duplicates", "randomness/1", cases=_one)
+@check("independence/duplicates", "randomness/1", cases=cases.of("normal"))
 def duplicates(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
     """No two parameters of one shape, of any paths and seeds, are equal, nor are rows of one."""
     seed = effort.seed("independence/duplicates", case.label) >> 1
@@ -153,7 +154,7 @@ def _birthdays(u: Array) -> tuple[int, float]:
     return equal, people**3 / (4 * days) * years
 
 
-@check("independence/calls", "randomness/1", "randomness/4", cases=_one)
+@check("independence/calls", "randomness/1", "randomness/4", cases=cases.of("normal"))
 def calls(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
     """Values do not depend on what was drawn between, and no other parameter repeats them."""
     seed = effort.seed("independence/calls", case.label)
@@ -165,12 +166,7 @@ def calls(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
     yield exact("values of another parameter", shared <= 2, shared, 0, first.size)
 
 
-def _transposed(subject: Subject, effort: Effort) -> Iterator[Case]:
-    if "truncated_normal" in subject.feature("schemes"):
-        yield Case("truncated normal", {"scheme": cases.SCHEMES["truncated normal"]})
-
-
-@check("independence/truncated", "laws/3", cases=_transposed, hypotheses=8)
+@check("independence/truncated", "laws/3", cases=cases.of("truncated normal"), hypotheses=8)
 def truncated(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
     """Entries of a truncated law do not depend on their neighbours, either."""
     n = effort.sample_size("correlation", 0.003)

@@ -49,13 +49,13 @@ def entries(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
     yield statistical("chi-square of 1024 cells", p, statistic, cells - 1, drawn.size)
 
 
-def _tails(subject: Subject, effort: Effort) -> Iterator[Case]:
-    for scheme in ("normal", "glorot_normal", "truncated normal, skewed"):
-        if cases.SCHEMES[scheme]["name"] in subject.feature("schemes"):
-            yield Case(scheme, {"scheme": cases.SCHEMES[scheme]})
-
-
-@check("law/tails", "laws/1", "laws/3", cases=_tails, hypotheses=8)
+@check(
+    "law/tails",
+    "laws/1",
+    "laws/3",
+    cases=cases.of("normal", "glorot_normal", "truncated normal, skewed"),
+    hypotheses=8,
+)
 def tails(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
     """As many values are beyond 2, 3, 4 and 5 standard deviations as the law has there."""
     axes = cases.linear_axes(subject)

@@ -96,13 +96,14 @@ def _parts(values: Array, roles: oracle.Roles) -> Array:
     return values.transpose(order).reshape(copies * roles.groups, -1)
 
 
-def _lines(subject: Subject, effort: Effort) -> Iterator[Case]:
-    for scheme in ("normal", "uniform", "truncated normal"):
-        if cases.SCHEMES[scheme]["name"] in subject.feature("schemes"):
-            yield Case(scheme, {"scheme": cases.SCHEMES[scheme]})
-
-
-@check("moments/lines", "laws/1", "laws/2", "laws/3", cases=_lines, hypotheses=8)
+@check(
+    "moments/lines",
+    "laws/1",
+    "laws/2",
+    "laws/3",
+    cases=cases.of("normal", "uniform", "truncated normal"),
+    hypotheses=8,
+)
 def lines(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
     """Mean and variance of every row and column are those of the law, and vary as they should."""
     shape = cases.matrix(effort.sample_size("variance", 0.01))

@@ -8,6 +8,26 @@ from __future__ import annotations
 
 import hashlib
 
+from ..backend import AxesData
+
+# Kernels as JAX and Keras lay them out, inputs before outputs.
+CHANNELS_LAST: dict[str, AxesData] = {
+    "linear": "in out",
+    "convolution": "kernel kernel in out",
+    "grouped convolution": {"roles": "kernel kernel in out", "groups": 4},
+    "depthwise convolution": {"roles": "kernel kernel in out", "groups": 59},
+    "transposed convolution": {
+        "roles": "kernel kernel in out",
+        "transposed": True,
+        "stride": [2, 2],
+    },
+    "embedding": {"roles": "in out", "one_hot": True},
+    "fused projections": {"roles": "in out", "blocks": {"out": 3}},
+    "uneven projections": {"roles": "in out", "blocks": {"out": [331, 83, 83]}},
+    "gates": {"roles": "in out", "blocks": {"out": 4}},
+    "experts": "stack in out",
+}
+
 
 def key_of(seed: int, path: str) -> bytes:
     """Eight bytes of a seed and a path, which these libraries do not have: a stream for each."""

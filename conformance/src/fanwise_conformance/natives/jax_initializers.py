@@ -11,22 +11,7 @@ import numpy as np
 from jax.nn import initializers
 
 from ..backend import AxesData, Shape
-from . import key_of
-
-_FLAX = {
-    "linear": "in out",
-    "convolution": "kernel kernel in out",
-    "grouped convolution": {"roles": "kernel kernel in out", "groups": 4},
-    "depthwise convolution": {"roles": "kernel kernel in out", "groups": 59},
-    "transposed convolution": {
-        "roles": "kernel kernel in out", "transposed": True, "stride": [2, 2],
-    },
-    "embedding": {"roles": "in out", "one_hot": True},
-    "fused projections": {"roles": "in out", "blocks": {"out": 3}},
-    "uneven projections": {"roles": "in out", "blocks": {"out": [331, 83, 83]}},
-    "gates": {"roles": "in out", "blocks": {"out": 4}},
-    "experts": "stack in out",
-}  # fmt: skip
+from . import CHANNELS_LAST, key_of
 
 
 def _scheme(scheme: Mapping[str, Any], dtype: Any) -> Any:
@@ -73,7 +58,7 @@ class JaxInitializers:
         ),
         "devices": ("cpu", "cuda", "tpu"),
         "transforms": ("jit",),
-        "kernels": _FLAX,
+        "kernels": CHANNELS_LAST,
     }  # fmt: skip
 
     def draw(

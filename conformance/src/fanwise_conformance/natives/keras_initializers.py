@@ -11,22 +11,16 @@ import tensorflow as tf
 from keras import initializers
 
 from ..backend import AxesData, Shape
-from . import key_of
+from . import CHANNELS_LAST, key_of
 
-_KERAS = {
-    "linear": "in out",
-    "convolution": "kernel kernel in out",
-    "grouped convolution": {"roles": "kernel kernel in out", "groups": 4},
+_KERAS = CHANNELS_LAST | {
     "depthwise convolution": {"roles": "kernel kernel out out", "groups": 59},
     "transposed convolution": {
-        "roles": "kernel kernel out in", "transposed": True, "stride": [2, 2],
+        "roles": "kernel kernel out in",
+        "transposed": True,
+        "stride": [2, 2],
     },
-    "embedding": {"roles": "in out", "one_hot": True},
-    "fused projections": {"roles": "in out", "blocks": {"out": 3}},
-    "uneven projections": {"roles": "in out", "blocks": {"out": [331, 83, 83]}},
-    "gates": {"roles": "in out", "blocks": {"out": 4}},
-    "experts": "stack in out",
-}  # fmt: skip
+}
 
 _NAMES = {
     "glorot_normal": initializers.GlorotNormal,
