@@ -25,6 +25,28 @@ def test_the_reference_passes_every_check_of_its_schemes():
     assert {examine(item, run).status for item in cheap} == {"passed"}
 
 
+class WithoutStacks:
+    """What a backend draws, matrix by matrix."""
+
+    def __init__(self, backend):
+        self.backend = backend
+        self.features = backend.features | {"stacks": False}
+
+    def __getattr__(self, name):
+        return getattr(self.backend, name)
+
+
+def haar(backend):
+    subject = Subject(WithoutStacks(backend))
+    run = plan([subject], EFFORTS["quick"])
+    return {examine(item, run).status for item in run.items if item.check.id == "law/haar"}
+
+
+def test_matrices_that_are_drawn_one_by_one_are_judged_alike():
+    assert haar(Reference()) == {"passed"}
+    assert "failed" in haar(MUTANTS["no signs after the decomposition"].make())
+
+
 @pytest.mark.parametrize(
     "name", ["a constant seed", "errors that name nothing", "the identity has a bias"]
 )

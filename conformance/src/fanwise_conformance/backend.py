@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -43,9 +44,10 @@ class Backend(Protocol):
     version : str
         Of the library that draws.
     features : mapping
-        ``schemes``, ``dtypes``, ``devices`` and ``transforms``: the names of what it can do; and
-        ``kernels``, the axes of the kernels of `KERNELS` as it lays them out, where it differs, or
-        None for kernels that it does not have.
+        ``schemes``, ``dtypes``, ``devices`` and ``transforms``: the names of what it can do;
+        ``kernels``: the axes of the kernels of `KERNELS` as it lays them out, where it differs, or
+        None for kernels that it does not have; and ``stacks``, false if it takes a stack of
+        matrices for one.
     """
 
     name: str
@@ -115,6 +117,7 @@ class Subject:
 
     backend: Any
     device: str = "cpu"
+    known_failures: Path | None = None  # a file of them
     others: list[Subject] = field(default_factory=list)  # that it is compared with
     name: str = field(init=False)
     version: str = field(init=False)
@@ -137,6 +140,11 @@ class Subject:
         """The names of a feature."""
         found: Sequence[str] = self.backend.features.get(name, default)
         return found
+
+    @property
+    def draws_stacks(self) -> bool:
+        """Whether many matrices can be had from one draw."""
+        return bool(self.backend.features.get("stacks", True))
 
     def axes(self, kernel: str) -> AxesData:
         """The axes of a kernel, as the backend lays it out."""

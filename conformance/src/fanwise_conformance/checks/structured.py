@@ -94,8 +94,9 @@ def _haar(subject: Subject, effort: Effort) -> Iterator[Case]:
 def haar(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
     """Orthogonal matrices are of Haar's law: entries, traces, determinants, eigenvalues."""
     size, dtype = 4, case["dtype"]
-    copies = effort.sample_size("correlation", 0.03)
-    found = _square_matrices(subject, copies, size, effort.seed("law/haar", case.label), dtype)
+    wanted = effort.sample_size("correlation", 0.03)
+    found = _square_matrices(subject, wanted, size, effort.seed("law/haar", case.label), dtype)
+    copies = len(found)
     is_complex = formats.is_complex(dtype)
     half = 1.0 if is_complex else 0.5
     entry = stats.beta(half, half * (size - 1))
@@ -131,10 +132,10 @@ def haar(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
 
 
 def _square_matrices(subject: Subject, copies: int, size: int, seed: int, dtype: str) -> Array:
-    """Many matrices: as copies in one parameter, or as many parameters."""
+    """Many matrices: as copies in one parameter, or, a tenth of them, as many parameters."""
     axes = subject.axes("experts")
     scheme = {"name": "orthogonal"}
-    if axes is not None:
+    if axes is not None and subject.draws_stacks:
         roles = oracle.Roles.read(axes).roles
         shape = tuple(copies if role == "stack" else size for role in roles)
         return matrices(subject.draw(scheme, shape, axes, seed=seed, dtype=dtype), axes)
@@ -142,7 +143,7 @@ def _square_matrices(subject: Subject, copies: int, size: int, seed: int, dtype:
     return np.stack(
         [
             subject.draw(scheme, (size, size), axes, seed=seed, path=f"w{i}", dtype=dtype)
-            for i in range(copies // 20)
+            for i in range(copies // 10)
         ]
     )
 
