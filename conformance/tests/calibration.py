@@ -120,10 +120,13 @@ def plot(found: dict[str, list[float]], path: Path) -> None:
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(figsize=(6, 6))
+    shares = np.linspace(0, 1, 41)
     for values in found.values():
-        axes.step(np.sort(values), (np.arange(len(values)) + 1) / len(values), lw=0.4, color="C0")
+        axes.plot(np.quantile(values, shares), shares, lw=0.4, color="C0")
     axes.plot([0, 1], [0, 1], color="black", lw=1)
-    axes.set(xlabel="p-value", ylabel="share of seeds at or below", title=f"{len(found)} findings")
+    seeds = len(next(iter(found.values())))
+    title = f"{len(found)} findings, {seeds} seeds"
+    axes.set(xlabel="p-value", ylabel="share of seeds at or below", title=title)
     figure.savefig(path, metadata={"Date": None})
 
 

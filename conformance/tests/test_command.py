@@ -76,7 +76,7 @@ def test_a_broken_backend_fails_by_the_check_that_names_it(tmp_path):
 def test_expected_failures_are_strict(tmp_path):
     table = tmp_path / "conformance.toml"
     entry = (
-        '[[broken]]\ncheck = "{}"\nreason = "r"\nlink = "https://example.org/1"\nversion = "1"\n'
+        '[[broken]]\nchecks = ["{}"]\nreason = "r"\nlink = "https://example.org/1"\nversion = "1"\n'
     )
     table.write_text(entry.format("moments/entries[normal*"))
     selected = ("-k", "moments/entries", "--expected", str(table))
@@ -93,8 +93,8 @@ def test_expected_failures_are_strict(tmp_path):
     result = run("--backend", "broken_backend:backend", *selected)
     assert result.returncode == 4
     assert "must be of a check, got 'law/no-such-check'" in result.stderr + result.stdout
-    table.write_text('[[broken]]\ncheck = "law/*"\n')
-    with pytest.raises(ExpectedError, match="must have check, reason, link and version"):
+    table.write_text('[[broken]]\nchecks = ["law/*"]\n')
+    with pytest.raises(ExpectedError, match="must have checks, reason, link and version"):
         read(table)
 
 
@@ -146,6 +146,37 @@ def test_a_report_is_of_its_schema_and_makes_a_page(tmp_path):
     text = page.read_text()
     assert "__DATA__" not in text
     assert not re.search(r"(src|href)=\"", text)  # nothing from elsewhere
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals on Windows")
+def test_a_terminal_sees_progress():
+    import pty
+
+    ours, theirs = pty.openpty()
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(map(str, PATHS)),
+        "TERM": "xterm",
+        "COLUMNS": "150",
+    }
+    arguments = ["--backend", EXAMPLE, "--level", "quick", "-k", "moments or tails"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "fanwise_conformance", *arguments],
+        stdin=theirs, stdout=theirs, stderr=theirs, env=environment,
+    ) as process:  # fmt: skip
+        os.close(theirs)
+        seen = b""
+        while True:
+            try:
+                seen += os.read(ours, 4096)
+            except OSError:  # how Linux says that the other side is closed
+                break
+    os.close(ours)
+    text = seen.decode()
+    assert process.returncode == 0
+    assert re.search(r"0/\d+", text)
+    assert "0 failed" in text
+    assert "example::law/tails[normal]" in text
+    assert " passed" in text.splitlines()[-1]
 
 
 def test_the_usage_is_an_error_without_arguments():

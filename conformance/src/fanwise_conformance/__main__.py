@@ -25,7 +25,8 @@ def main(arguments: list[str]) -> int:
         print("\n".join(lines) or "no difference")
         return 1 if lines else 0
     if arguments[:1] == ["table"] and len(arguments) == 2:
-        print(report.support_table(report.read(Path(arguments[1]))))
+        data = report.read(Path(arguments[1]))
+        print(f"{report.support_table(data)}\n\n{report.results_table(data)}")
         return 0
     if arguments[:1] == ["compact"] and len(arguments) == 3:
         report.write(Path(arguments[2]), report.compact(report.read(Path(arguments[1]))))

@@ -6,7 +6,7 @@ import importlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from importlib import metadata
-from typing import Any
+from pathlib import Path
 
 from .backend import BrokenBackend, Subject
 
@@ -17,6 +17,10 @@ NATIVES = {
     "native:torch.nn.init": "fanwise_conformance.natives.torch_init:backend",
     "native:jax.nn.initializers": "fanwise_conformance.natives.jax_initializers:backend",
     "native:keras": "fanwise_conformance.natives.keras_initializers:backend",
+    "native:flax": "fanwise_conformance.natives.flax_layers:backend",
+    "native:timm": "fanwise_conformance.natives.timm_init:backend",
+    "native:mlx": "fanwise_conformance.natives.mlx_init:backend",
+    "native:tinygrad": "fanwise_conformance.natives.tinygrad_tensor:backend",
 }
 
 
@@ -74,18 +78,20 @@ def select(names: Iterable[str], device: str = "cpu") -> list[Subject]:
 
 
 def _start(name: str, points: Mapping[str, metadata.EntryPoint], device: str) -> Subject:
+    known = [*sorted(points), *NATIVES]
     try:
         if name in points:
-            loaded: Any = points[name].load()
+            place = points[name].value
         elif name in NATIVES or ":" in name:
-            module, _, attribute = NATIVES.get(name, name).rpartition(":")
-            loaded = getattr(importlib.import_module(module), attribute)
+            place = NATIVES.get(name, name)
         else:
-            known = [*sorted(points), *NATIVES]
             raise SelectionError(
                 f"`--backend` must be one of {known} or an import path, pkg.mod:obj, got {name!r}"
             )
-        return Subject(loaded, device)
+        module_name, _, attribute = place.rpartition(":")
+        module = importlib.import_module(module_name)
+        beside = Path(module.__file__ or ".").with_name("conformance.toml")
+        return Subject(getattr(module, attribute), device, beside if beside.is_file() else None)
     except SelectionError:
         raise
     except BrokenBackend as error:

@@ -1,4 +1,4 @@
-"""Expected failures: what is known, and where it is told, in an adapter's `conformance.toml`."""
+"""Expected failures: what is known of a backend, in a `conformance.toml` beside it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .run import Item
+from .run import Item, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +17,8 @@ class Expected:
 
     Attributes
     ----------
-    check : str
-        A check, ``"law/tails"``, or its cases, ``"law/tails[normal*"``, with `*` for anything.
+    checks : tuple of str
+        Each a check, ``"law/tails"``, or its cases, ``"law/tails[normal*"``, with `*` for anything.
     reason : str
         Why it fails.
     link : str
@@ -27,15 +27,10 @@ class Expected:
         The version that it was seen with.
     """
 
-    check: str
+    checks: tuple[str, ...]
     reason: str
     link: str
     version: str
-
-    def matches(self, item: Item) -> bool:
-        """Whether it is of this item."""
-        pattern = re.escape(self.check).replace(r"\*", ".*")
-        return item.check.id == self.check or re.fullmatch(pattern, item.id) is not None
 
 
 class ExpectedError(Exception):
@@ -51,33 +46,39 @@ def read(path: Path) -> dict[str, list[Expected]]:
         raise ExpectedError(f"`--expected` must be a file of TOML, got {path}: {error}") from error
     for backend, entries in data.items():
         for entry in entries:
-            if set(entry) != {"check", "reason", "link", "version"} or not all(entry.values()):
+            if set(entry) != {"checks", "reason", "link", "version"} or not all(entry.values()):
                 raise ExpectedError(
-                    f"an expected failure must have check, reason, link and version, "
+                    f"an expected failure must have checks, reason, link and version, "
                     f"got {entry} of {backend} in {path}"
                 )
-            found.setdefault(backend, []).append(Expected(**entry))
+            found.setdefault(backend, []).append(
+                Expected(**entry | {"checks": (*entry["checks"],)})
+            )
     return found
 
 
-def assign(expected: dict[str, list[Expected]], items: Iterable[Item]) -> dict[int, Expected]:
+def assign(expected: Iterable[dict[str, list[Expected]]], run: Run) -> dict[int, Expected]:
     """Which items are expected to fail, by their place; an error if a failure is of none.
 
     Only backends that are selected are looked at.
     """
-    items = list(items)
-    names = {item.subject.name for item in items}
     assigned: dict[int, Expected] = {}
-    for backend, failures in expected.items():
-        for failure in failures if backend in names else ():
-            places = [
-                place
-                for place, item in enumerate(items)
-                if item.subject.name == backend and failure.matches(item)
-            ]
-            if not places:
-                raise ExpectedError(
-                    f"an expected failure must be of a check, got {failure.check!r} of {backend}"
-                )
-            assigned.update(dict.fromkeys(places, failure))
+    for subject in {item.subject.name for item in run.items}:
+        for failure in (one for file in expected for one in file.get(subject, ())):
+            for check in failure.checks:
+                places = [
+                    place
+                    for place, item in enumerate(run.items)
+                    if item.subject.name == subject and _matches(check, item)
+                ]
+                if not places:
+                    raise ExpectedError(
+                        f"an expected failure must be of a check, got {check!r} of {subject}"
+                    )
+                assigned.update(dict.fromkeys(places, failure))
     return assigned
+
+
+def _matches(check: str, item: Item) -> bool:
+    pattern = re.escape(check).replace(r"\*", ".*")
+    return item.check.id == check or re.fullmatch(pattern, item.id) is not None

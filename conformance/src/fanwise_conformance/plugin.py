@@ -6,6 +6,7 @@ is the same if only some of it is selected.
 
 from __future__ import annotations
 
+import importlib.util
 import secrets
 from collections.abc import Iterator
 from dataclasses import replace
@@ -31,7 +32,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--seeds", default="fixed", help="fixed; random; or the number that random printed"
     )
-    group.addoption("--expected", action="append", default=[], help="a file of expected failures")
+    group.addoption(
+        "--expected", action="append", default=[], help="a further file of expected failures"
+    )
     group.addoption("--report", default=None, help="write a report in JSON to this file")
     group.addoption("--explain", action="store_true", help="print sample sizes, and stop")
 
@@ -54,10 +57,9 @@ def pytest_configure(config: pytest.Config) -> None:
     try:
         subjects = discovery.select(config.getoption("backend"), config.getoption("device"))
         run = plan(subjects, effort)
-        failures: dict[str, list[expected.Expected]] = {}
-        for path in config.getoption("expected"):
-            failures |= expected.read(Path(path))
-        known = expected.assign(failures, run.items)
+        files = [subject.known_failures for subject in subjects if subject.known_failures]
+        files += map(Path, config.getoption("expected"))
+        known = expected.assign([expected.read(path) for path in dict.fromkeys(files)], run)
     except (discovery.SelectionError, expected.ExpectedError) as error:
         raise pytest.UsageError(str(error)) from None
     config.stash[_RUN] = run
@@ -100,8 +102,15 @@ def pytest_collection(session: pytest.Session) -> bool:
                 )
             )
     session.testscollected = len(session.items)
+    collected = pytest.CollectReport("", "passed", None, [*session.items])
+    config.hook.pytest_collectreport(report=collected)
     config.hook.pytest_collection_modifyitems(session=session, config=config, items=session.items)
     config.hook.pytest_collection_finish(session=session)
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and reporter.isatty and importlib.util.find_spec("rich"):
+        from .progress import ProgressPlugin
+
+        config.pluginmanager.register(ProgressPlugin(reporter, len(session.items)))
     return True
 
 
@@ -125,7 +134,7 @@ class ConformanceItem(pytest.Item):
                 f"was expected to fail, and passed: {self.known.reason} ({self.known.link})",
                 pytrace=False,
             )
-        if self.known is not None and outcome.status == "failed":
+        if self.known is not None and outcome.status in ("failed", "error"):
             pytest.xfail(self.known.reason)
         if outcome.status != "passed":
             pytest.fail(f"{self.item.check.claim}\n{outcome.reason}", pytrace=False)

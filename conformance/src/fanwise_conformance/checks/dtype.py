@@ -28,7 +28,7 @@ def _scaled(scheme: str) -> dict[str, object]:
     return {
         "normal": {"name": "normal", "std": 1.0},
         "uniform": {"name": "uniform", "bound": 1.0},
-        "truncated normal": {"name": "truncated_normal", "std": 1.0},
+        "truncated normal": {"name": "truncated_normal", "parent_std": 1.0},
         "truncated normal, skewed": {
             "name": "truncated_normal", "std": 1.0, "low": -1.0, "high": 3.0,
         },

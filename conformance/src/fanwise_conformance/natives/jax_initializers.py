@@ -1,4 +1,4 @@
-"""`jax.nn.initializers`, which Flax has, too."""
+"""`jax.nn.initializers`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ from ..backend import AxesData, Shape
 from . import CHANNELS_LAST, key_of
 
 
-def _scheme(scheme: Mapping[str, Any], dtype: Any) -> Any:
+def scheme_of(initializers: Any, scheme: Mapping[str, Any], dtype: Any) -> Any:
+    """The initializer of a module of JAX' that a user would take for a scheme."""
     options = dict(scheme)
     name = options.pop("name")
+    if name == "truncated_normal" and jnp.issubdtype(dtype, jnp.complexfloating):
+        raise NotImplementedError("truncated_normal is of real dtypes")
     if name in ("zeros", "ones"):
         return getattr(initializers, name)
     if name == "constant":
@@ -58,6 +61,7 @@ class JaxInitializers:
         ),
         "devices": ("cpu", "cuda", "tpu"),
         "transforms": ("jit",),
+        "stacks": False,
         "kernels": CHANNELS_LAST,
     }  # fmt: skip
 
@@ -76,7 +80,7 @@ class JaxInitializers:
         """Draw one parameter, by a key of seed and path."""
         words = np.frombuffer(key_of(seed, path), np.uint32)
         with jax.enable_x64(dtype == "float64"), jax.default_device(jax.devices(device)[0]):
-            initialize = _scheme(scheme, dtype)
+            initialize = scheme_of(initializers, scheme, dtype)
             key = jax.random.wrap_key_data(jnp.array(words))
 
             def draw(key: jax.Array) -> jax.Array:

@@ -85,6 +85,7 @@ class KerasInitializers:
         "dtypes": ("float64", "float32", "float16", "bfloat16"),
         "devices": ("cpu", "cuda"),
         "transforms": ("function", "xla"),
+        "stacks": False,
         "kernels": _KERAS,
     }  # fmt: skip
 

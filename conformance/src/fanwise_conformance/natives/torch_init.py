@@ -67,7 +67,7 @@ class TorchInit:
     """The functions of `torch.nn.init`."""
 
     name = "native:torch.nn.init"
-    version = torch.__version__
+    version = str(torch.__version__)
     features: Mapping[str, Any] = {
         "schemes": (
             "normal", "uniform", "truncated_normal", "constant", "zeros", "ones", "identity",
@@ -79,6 +79,7 @@ class TorchInit:
             "complex64",
         ),
         "devices": ("cpu", "cuda", "mps"),
+        "stacks": False,
         "kernels": {"embedding": {"roles": "in out", "one_hot": True}},
     }  # fmt: skip
 
