@@ -66,10 +66,12 @@ def tests(session: nox.Session) -> None:
     whole = ("tests/repo", "tests/vendoring", "tests/install")
     paths = (f"{CORE}/tests/pure", f"{CORE}/tests/numeric", *whole)
     adapters = [f"{package}/tests" for package in ADAPTERS]
-    session.run("coverage", "run", "-m", "pytest", *paths, *adapters, *session.posargs)
+    measured = ("--cov", "--cov-config=pyproject.toml", "--cov-report=")
+    parallel = ("-n", "auto", "--maxprocesses=4", "--dist=loadfile")
+    session.run("pytest", *parallel, *measured, *paths, *adapters, *session.posargs)
     if not session.posargs:
         sources = [f"{package}/src" for package in (CORE, *ADAPTERS)]
-        session.run("coverage", "run", "--append", "-m", "pytest", "--doctest-modules", *sources)
+        session.run("pytest", *measured, "--cov-append", "--doctest-modules", *sources)
         session.run("coverage", "report")
 
 
@@ -113,6 +115,25 @@ def conformance(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def natives(session: nox.Session) -> None:
+    """Judge the frameworks' own initializers, whose failures are known, and show their defects.
+
+    Arguments pick some, as ``nox -s natives -- torch mlx``. tinygrad needs clang, and timm the
+    torchvision of its PyTorch.
+    """
+    provide(session, CONFORMANCE, group="natives")
+    session.env["DEV"] = "CPU"  # tinygrad's
+    of = {"torch": "torch.nn.init", "jax": "jax.nn.initializers"}
+    names = session.posargs or ("torch", "jax", "keras", "flax", "mlx", "tinygrad")
+    for name in names:
+        backend = f"native:{of.get(name, name)}"
+        session.run(
+            "python", "-m", "fanwise_conformance", "--backend", backend, "--level", "quick", "-q"
+        )
+    session.run("python", f"{CONFORMANCE}/reproductions", *names)
+
+
+@nox.session(default=False)
 def page(session: nox.Session) -> None:
     """Test the report's page in Chromium: /usr/bin/chromium, or where $CHROMIUM says."""
     provide(session, CONFORMANCE, f"{CONFORMANCE}/example_backend", group="page")
@@ -129,24 +150,18 @@ def mutants(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def calibration(session: nox.Session) -> None:
-    """Check over a thousand seeds that p-values are uniform and effects found; draw the plot."""
+    """Check over 2,000 seeds that p-values are uniform and effects found; draw the plot."""
     provide(session, CONFORMANCE, group="calibration")
     session.env.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")  # a process for each core
-    arguments = session.posargs or ("1000", "docs/calibration.svg")
+    arguments = session.posargs or ("2000", "docs/calibration.svg")
     session.run("python", f"{CONFORMANCE}/tests/calibration.py", *arguments)
 
 
 @nox.session
-def docs(session: nox.Session) -> None:
-    """Run every code block of the READMEs and the docs."""
-    provide(session, CORE, *ADAPTERS, CONFORMANCE, group="docs")
-    session.run("pytest", "tests/docs", *session.posargs)
-
-
-@nox.session
 def examples(session: nox.Session) -> None:
-    """Run the examples: real models in each framework, and one recipe in all three."""
-    provide(session, CORE, *ADAPTERS, group="examples")
+    """Run the code of every README and page, and the examples: real models in each framework."""
+    provide(session, CORE, *ADAPTERS, CONFORMANCE, group="examples")
+    session.run("pytest", "tests/docs", *session.posargs)
     for example in (
         "one_recipe",
         "keras_simple_nn",

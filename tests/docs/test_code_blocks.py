@@ -52,7 +52,7 @@ def test_the_python_of_a_page_runs(program, checkout):
 @pytest.mark.parametrize(("path", "language", "text"), commands())
 def test_other_blocks_run_or_say_what_they_are(path, language, text, checkout):
     if language != "sh":
-        assert language in ("text", "json"), f"{path}: a block must say its language"
+        assert language in ("text", "json", "toml"), f"{path}: a block must say its language"
         return
     for line in text.replace("\\\n", " ").splitlines():
         if line.startswith("python -m fanwise"):
