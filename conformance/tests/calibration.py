@@ -24,7 +24,7 @@ from mutants import Reference  # beside this file
 
 LEVEL = 1e-6  # of the whole calibration, by Bonferroni
 COARSER = 60.0  # effects sixty times as great: samples are small, and asymptotics at their worst
-DISCRETE = ("beyond", "bit", "determinants", "birthday", "runs", "positions")
+DISCRETE = ("beyond", "bit", "determinants", "birthday", "runs", "positions", "another parameter")
 CASES = 2  # of each check
 
 

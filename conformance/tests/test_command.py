@@ -18,17 +18,17 @@ EXAMPLE = "fanwise_example_backend:backend"
 PATHS = [HERE.parent / "src", HERE.parent / "example_backend/src", HERE]
 
 
-def command(*arguments):
+def command(*arguments, path=HERE):
     """Run the suite from a plain checkout, by PYTHONPATH alone."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, PATHS))}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, [*PATHS, path]))}
     return subprocess.run(
         [sys.executable, "-m", "fanwise_conformance", *arguments],
         capture_output=True, text=True, env=environment, check=False,
     )  # fmt: skip
 
 
-def run(*arguments):
-    return command("--level", "quick", "-q", *arguments)
+def run(*arguments, **options):
+    return command("--level", "quick", "-q", *arguments, **options)
 
 
 def test_a_backend_by_its_import_path():
@@ -55,6 +55,12 @@ def test_the_header_says_what_is_run_and_how_often_it_is_wrong():
         (["--backend", "math:pi"], "is not one: a backend must have `name`"),
         (["--backend", EXAMPLE, "--device", "cuda"], "`device` must be one of ['cpu'], got 'cuda'"),
         (["--backend", EXAMPLE, "--seeds", "some"], "`--seeds` must be fixed, random or a number"),
+        (["--backend", EXAMPLE, "--seeds", "0"], "a number from 1 on, got '0'"),
+        (["--backend", EXAMPLE, "--dtype", "bf16"], "`--dtype` must be one of"),
+        (["--backend", EXAMPLE, "--report", "no/such/folder.json"], "must be in a folder"),
+        (["--backend", "native:nobody"], "must be one of"),
+        (["--backend", "fanwise_example_backend:ExampleBackend"], "got the class"),
+        (["diff", "nowhere.json", "nowhere.json"], "nowhere.json"),
         (["--backend", EXAMPLE, "--expected", "nowhere.toml"], "must be a file of TOML"),
     ],
 )
@@ -98,6 +104,46 @@ def test_expected_failures_are_strict(tmp_path):
         read(table)
 
 
+@pytest.mark.parametrize(
+    "text", ["x = 1", "[broken]\nchecks = 3", "[[broken]]\nchecks = ['law/*']\nreason = 1"]
+)
+def test_malformed_known_failures_are_told(text, tmp_path):
+    table = tmp_path / "conformance.toml"
+    table.write_text(text)
+    with pytest.raises(ExpectedError, match="must have checks, reason, link and version"):
+        read(table)
+    table.write_bytes(b"\xff\xfe")
+    with pytest.raises(ExpectedError, match="must be a file of TOML"):
+        read(table)
+
+
+def test_known_failures_are_read_from_beside_a_backend(tmp_path):
+    (tmp_path / "mine.py").write_text((HERE / "broken_backend.py").read_text())
+    (tmp_path / "conformance.toml").write_text(
+        '[[broken]]\nchecks = ["moments/entries[normal*"]\nreason = "r"\nlink = "l"\nversion = "1"\n'
+    )
+    result = run("--backend", "mine:backend", "-k", "moments/entries and normal", path=tmp_path)
+    assert result.returncode == 0, result.stdout
+    assert "xfailed" in result.stdout
+
+
+def test_a_selection_of_nothing_is_no_success():
+    assert run("--backend", EXAMPLE, "-k", "nothing").returncode == 5
+
+
+def test_help_needs_no_backend():
+    result = command("--help")
+    assert result.returncode == 0
+    assert "--backend" in result.stdout
+
+
+def test_values_that_are_no_numbers_make_a_report(tmp_path):
+    out = tmp_path / "report.json"
+    result = run("--backend", "nan_backend:backend", "-k", "law", "--report", str(out))
+    assert result.returncode == 1
+    assert "NaN" not in out.read_text()
+
+
 def test_random_seeds_print_what_makes_them_again():
     first = command(
         "--level", "quick", "--backend", EXAMPLE, "-k", "law/tails", "--seeds", "random"
@@ -111,7 +157,7 @@ def test_random_seeds_print_what_makes_them_again():
 def test_explain_prints_sample_sizes_and_claims():
     result = command("--explain")
     assert result.returncode == 0
-    text = result.stdout + result.stderr
+    text = result.stdout
     assert "23,334,543" in text
     assert "moments/entries: Mean, variance" in text
 
@@ -128,6 +174,9 @@ def test_reports_differ_by_lines(tmp_path):
     result = command("diff", *map(str, paths))
     assert result.returncode == 1
     assert "example::moments/entries[normal]: passed -> failed" in result.stdout
+    data["level"] = "full"
+    paths[1].write_text(json.dumps(data))
+    assert "level: quick -> full" in command("diff", *map(str, paths)).stdout
     assert command("diff", str(paths[0]), str(paths[0])).stdout == "no difference\n"
     table = command("table", str(paths[0])).stdout
     assert "| `moments/entries` |" in table
@@ -208,3 +257,10 @@ def test_a_backend_that_does_not_keep_to_the_protocol_is_told_so():
         Subject(Minimal()).draw({"name": "normal", "std": 1.0}, (2,), seed=0)
     with pytest.raises(BrokenBackend, match="`features` must have 'schemes'"):
         Subject(type("Empty", (Minimal,), {"features": {}})())
+    for features, message in (
+        ({"schemes": "normal"}, "names of 'schemes' in a sequence"),
+        ({"dtypes": ("float32", "fp8")}, r"got \['fp8'\]"),
+        ({"kernels": {"liner": "in out"}}, r"got \['liner'\]"),
+    ):
+        with pytest.raises(BrokenBackend, match=message):
+            Subject(type("Odd", (Minimal,), {"features": Minimal.features | features})())

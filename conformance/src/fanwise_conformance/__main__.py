@@ -11,6 +11,7 @@ import pytest
 from . import html, report
 
 USAGE = """usage: python -m fanwise_conformance --backend NAME [options of pytest]
+       python -m fanwise_conformance --explain
        python -m fanwise_conformance diff OLD.json NEW.json
        python -m fanwise_conformance table REPORT.json
        python -m fanwise_conformance compact REPORT.json SMALLER.json
@@ -19,6 +20,19 @@ USAGE = """usage: python -m fanwise_conformance --backend NAME [options of pytes
 
 def main(arguments: list[str]) -> int:
     """Run the suite, or compare reports; the exit code is that of pytest, or 1 for a difference."""
+    if "--explain" in arguments:
+        from .plugin import explain  # pytest imports its plugins itself, and first
+
+        print(explain())
+        return 0
+    try:
+        return _command(arguments)
+    except (OSError, ValueError) as error:  # of a report
+        print(f"error: {error}", file=sys.stderr)
+        return 4
+
+
+def _command(arguments: list[str]) -> int:
     if arguments[:1] == ["diff"] and len(arguments) == 3:
         old, new = (report.read(Path(path)) for path in arguments[1:])
         lines = report.difference(old, new)

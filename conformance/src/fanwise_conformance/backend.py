@@ -103,6 +103,31 @@ class Backend(Protocol):
         ...
 
 
+class Hooks(Protocol):
+    """What a backend may have besides, each for the checks that ask for it."""
+
+    def resolve(self, scheme: Mapping[str, Any], shape: Shape, axes: AxesData) -> Mapping[str, Any]:
+        """The numbers of a parameter.
+
+        ``fans``: of each block, or once for all that are alike, fan_in and fan_out as text of exact
+        rationals, as in ``["144", "288"]``. ``laws``: of each block, ``mean``, ``std``, ``low`` and
+        ``high``; an infinite one as a float.
+        """
+        ...
+
+    def serialize(self, scheme: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The scheme as JSON data, once it was made: its name, its options, and defaults if any."""
+        ...
+
+    def fingerprint(self) -> bytes:
+        """The state of all global random generators of the library."""
+        ...
+
+    def disturb(self) -> None:
+        """Advance them."""
+        ...
+
+
 class Unsupported(Exception):  # noqa: N818  # it is no error: a check is skipped
     """A backend does not have what a check asks for."""
 
@@ -127,9 +152,24 @@ class Subject:
             if not hasattr(self.backend, attribute):
                 raise BrokenBackend(f"a backend must have `{attribute}`, got {self.backend!r}")
         self.name, self.version = str(self.backend.name), str(self.backend.version)
+        if isinstance(self.backend, type):
+            raise BrokenBackend(f"a backend must be an object, got the class {self.name}")
+        for feature in ("schemes", "dtypes", "devices", "transforms"):
+            if isinstance(self.feature(feature), str):
+                raise BrokenBackend(
+                    f"`features` must have names of {feature!r} in a sequence, "
+                    f"got {self.feature(feature)!r} for {self.name}"
+                )
         for feature in ("schemes", "dtypes"):
             if not self.feature(feature):
                 raise BrokenBackend(f"`features` must have {feature!r}, got none for {self.name}")
+        for what, known in (("dtypes", formats.DTYPES), ("kernels", tuple(KERNELS))):
+            unknown = sorted(set(self.feature(what)) - set(known))
+            if unknown:
+                raise BrokenBackend(
+                    f"{what!r} of `features` must be of {list(known)}, "
+                    f"got {unknown} for {self.name}"
+                )
         if self.device not in self.feature("devices", ("cpu",)):
             raise BrokenBackend(
                 f"`device` must be one of {list(self.feature('devices', ('cpu',)))}, "
@@ -180,9 +220,11 @@ class Subject:
         except NotImplementedError as error:
             raise Unsupported(f"{self.name}: {error}") from error
         array = np.asarray(drawn)
-        if array.shape != tuple(shape) or array.dtype.kind not in "fc" or array.itemsize < 4:
+        kind = "c" if formats.is_complex(dtype) else "f"
+        if array.shape != tuple(shape) or array.dtype.kind != kind or array.itemsize < 4:
+            wanted = "complex64" if kind == "c" else "float32"
             raise BrokenBackend(
-                f"`draw` must return float32 or wider of shape {tuple(shape)}, "
+                f"`draw` must return {wanted} or wider of shape {tuple(shape)}, "
                 f"got {array.dtype} of shape {array.shape} from {self.name}"
             )
         return array.astype(np.complex128 if formats.is_complex(dtype) else np.float64)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from . import oracle
-from .backend import AxesData, Shape, Subject
+from .backend import Array, AxesData, Shape, Subject, Unsupported
 from .registry import Case, Cases, Effort
 
 # Each elementwise scheme in forms whose laws a usual mistake would change.
@@ -80,6 +82,14 @@ def of(*labels: str) -> Cases:
 of_schemes = of(*SCHEMES)
 
 
+def of_wide_schemes(subject: Subject, effort: Effort) -> Iterator[Case]:
+    """A case for each scheme that the backend has, in float32 and in float64."""
+    for case in of_schemes(subject, effort):
+        yield Case(case.label, {**case.data, "dtype": "float32"})
+        if "float64" in subject.feature("dtypes"):
+            yield Case(f"{case.label}, float64", {**case.data, "dtype": "float64"})
+
+
 def of_kernels(subject: Subject, effort: Effort) -> Iterator[Case]:
     """A case for each kind of kernel and each of two schemes that scale by fans."""
     for kernel in KERNELS:
@@ -97,10 +107,22 @@ def matrix(n: int) -> Shape:
 
 def linear_axes(subject: Subject) -> AxesData:
     """The axes of a matrix, in the backend's order."""
-    return subject.axes("linear")
+    axes = subject.axes("linear")
+    if axes is None:
+        raise Unsupported(f"{subject.name} has no linear kernels")
+    return axes
 
 
 def law_of(scheme: dict[str, Any], shape: Shape, axes: AxesData) -> oracle.Law:
     """The law of a parameter of one block."""
     (block,) = oracle.blocks(shape, axes)
     return oracle.law(scheme, block)
+
+
+def parts_of(values: Array, roles: oracle.Roles) -> Array:
+    """The copies and the groups of a block, a row each."""
+    stacked = [i for i, role in enumerate(roles.roles) if role == "stack"]
+    grouped = roles.roles.index("in" if roles.transposed else "out")
+    order = [*stacked, grouped, *(i for i in range(values.ndim) if i not in (*stacked, grouped))]
+    copies = int(np.prod([values.shape[i] for i in stacked], dtype=int))
+    return values.transpose(order).reshape(copies * roles.groups, -1)

@@ -82,7 +82,7 @@ def _start(name: str, points: Mapping[str, metadata.EntryPoint], device: str) ->
     try:
         if name in points:
             place = points[name].value
-        elif name in NATIVES or ":" in name:
+        elif name in NATIVES or (":" in name and not name.startswith("native:")):
             place = NATIVES.get(name, name)
         else:
             raise SelectionError(

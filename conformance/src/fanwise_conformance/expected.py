@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .run import Item, Run
 
@@ -42,11 +43,11 @@ def read(path: Path) -> dict[str, list[Expected]]:
     found: dict[str, list[Expected]] = {}
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ExpectedError(f"`--expected` must be a file of TOML, got {path}: {error}") from error
     for backend, entries in data.items():
-        for entry in entries:
-            if set(entry) != {"checks", "reason", "link", "version"} or not all(entry.values()):
+        for entry in entries if isinstance(entries, list) else [entries]:
+            if not _well_formed(entry):
                 raise ExpectedError(
                     f"an expected failure must have checks, reason, link and version, "
                     f"got {entry} of {backend} in {path}"
@@ -55,6 +56,17 @@ def read(path: Path) -> dict[str, list[Expected]]:
                 Expected(**entry | {"checks": (*entry["checks"],)})
             )
     return found
+
+
+def _well_formed(entry: Any) -> bool:
+    return (
+        isinstance(entry, dict)
+        and set(entry) == {"checks", "reason", "link", "version"}
+        and isinstance(entry["checks"], list)
+        and bool(entry["checks"])
+        and all(isinstance(one, str) and one for one in entry["checks"])
+        and all(isinstance(entry[one], str) and entry[one] for one in ("reason", "link", "version"))
+    )
 
 
 def assign(expected: Iterable[dict[str, list[Expected]]], run: Run) -> dict[int, Expected]:

@@ -35,6 +35,7 @@ FORMATS = {
     "float8_e5m2fnuz": Format(3, -15, 57344.0),
 }
 COMPONENTS = {"complex64": "float32", "complex128": "float64"}
+DTYPES = (*FORMATS, *COMPONENTS)
 
 
 def is_complex(dtype: str) -> bool:

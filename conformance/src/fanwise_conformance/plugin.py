@@ -36,13 +36,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--expected", action="append", default=[], help="a further file of expected failures"
     )
     group.addoption("--report", default=None, help="write a report in JSON to this file")
-    group.addoption("--explain", action="store_true", help="print sample sizes, and stop")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Plan the run; whatever is wrong with it is a usage error, of exit code 4."""
-    if config.getoption("explain"):
-        raise pytest.exit(explain(), 0)
+    if config.getoption("help"):
+        return
     effort = EFFORTS[config.getoption("level")]
     seeds = config.getoption("seeds")
     if seeds == "random":
@@ -51,9 +50,14 @@ def pytest_configure(config: pytest.Config) -> None:
         try:
             effort = replace(effort, entropy=int(seeds))
         except ValueError:
+            effort = replace(effort, entropy=0)
+        if effort.entropy < 1:
             raise pytest.UsageError(
-                f"`--seeds` must be fixed, random or a number, got {seeds!r}"
-            ) from None
+                f"`--seeds` must be fixed, random or a number from 1 on, got {seeds!r}"
+            )
+    path = config.getoption("report")
+    if path is not None and not Path(path).parent.is_dir():
+        raise pytest.UsageError(f"`--report` must be in a folder that there is, got {path!r}")
     try:
         subjects = discovery.select(config.getoption("backend"), config.getoption("device"))
         run = plan(subjects, effort)
@@ -62,6 +66,10 @@ def pytest_configure(config: pytest.Config) -> None:
         known = expected.assign([expected.read(path) for path in dict.fromkeys(files)], run)
     except (discovery.SelectionError, expected.ExpectedError) as error:
         raise pytest.UsageError(str(error)) from None
+    had = {dtype for subject in subjects for dtype in subject.feature("dtypes")}
+    strange = sorted(set(config.getoption("dtype")) - had)
+    if strange:
+        raise pytest.UsageError(f"`--dtype` must be one of {sorted(had)}, got {strange}")
     config.stash[_RUN] = run
     config.stash[_KNOWN] = known
     config.stash[_OUTCOMES] = []
@@ -101,10 +109,10 @@ def pytest_collection(session: pytest.Session) -> bool:
                     known=config.stash[_KNOWN].get(place),
                 )
             )
-    session.testscollected = len(session.items)
     collected = pytest.CollectReport("", "passed", None, [*session.items])
     config.hook.pytest_collectreport(report=collected)
     config.hook.pytest_collection_modifyitems(session=session, config=config, items=session.items)
+    session.testscollected = len(session.items)
     config.hook.pytest_collection_finish(session=session)
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None and reporter.isatty and importlib.util.find_spec("rich"):

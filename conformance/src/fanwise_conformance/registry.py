@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,9 +47,9 @@ class Effort:
         coarser = self.coarser**2 if effect == "leak" else self.coarser
         return statistics.sample_size(effect, size * coarser)
 
-    def seed(self, check: str, case: str, draw: int = 0) -> int:
-        """The seed of a draw: of 64 bits, fixed for each check, case and draw."""
-        text = "\0".join(map(str, (check, case, draw, self.entropy)))
+    def seed(self, check: str, case: str) -> int:
+        """The seed of a case: of 64 bits, fixed for each check and case."""
+        text = "\0".join(map(str, (check, case, 0, self.entropy)))
         return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
@@ -178,4 +179,5 @@ def statistical(
     label: str, p: Any, observed: Any = None, expected: Any = None, n: int = 0, **picture: Any
 ) -> Finding:
     """A finding with a p-value."""
-    return Finding(label, p=float(p), observed=observed, expected=expected, n=n, picture=picture)
+    p = 0.0 if math.isnan(p) else float(p)  # of values that are no numbers
+    return Finding(label, p=p, observed=observed, expected=expected, n=n, picture=picture)

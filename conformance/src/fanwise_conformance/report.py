@@ -111,7 +111,7 @@ def _plain(value: Any) -> Any:
 def write(path: Path, data: Mapping[str, Any]) -> None:
     """Write a report whole or not at all."""
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    partial.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     partial.replace(path)
 
 
@@ -140,7 +140,11 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         {(i["backend"], i["check"], i["case"]): i["status"] for i in data["items"]}
         for data in (old, new)
     )
-    lines = []
+    lines = [
+        f"{name}: {old[name]} -> {new[name]}"
+        for name in ("suite", "device", "level", "seeds")
+        if old[name] != new[name]
+    ]
     for key in sorted(before.keys() | after.keys()):
         one, other = before.get(key, "absent"), after.get(key, "absent")
         if one != other:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,17 +80,22 @@ def examine(item: Item, run: Run) -> Outcome:
             outcome.findings.append(finding)
     except Unsupported as reason:
         outcome.status, outcome.reason = "skipped", str(reason)
+        _judge(outcome, run)  # what was found before
     except BrokenBackend as reason:
         outcome.status, outcome.reason = "error", str(reason)
     except Exception:
         outcome.status, outcome.reason = "error", traceback.format_exc()
     else:
-        broken = [finding for finding in outcome.findings if not finding.holds(run.alpha)]
-        if broken:
-            outcome.status = "failed"
-            outcome.reason = "; ".join(describe(finding, run.alpha) for finding in broken[:5])
+        _judge(outcome, run)
     outcome.seconds = time.perf_counter() - begin
     return outcome
+
+
+def _judge(outcome: Outcome, run: Run) -> None:
+    broken = [finding for finding in outcome.findings if not finding.holds(run.alpha)]
+    if broken:
+        outcome.status = "failed"
+        outcome.reason = "; ".join(describe(finding, run.alpha) for finding in broken[:5])
 
 
 def describe(finding: Finding, alpha: float) -> str:
@@ -108,9 +113,3 @@ def describe(finding: Finding, alpha: float) -> str:
 def _short(value: Any) -> str:
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
     return text if len(text) <= 200 else text[:197] + "..."
-
-
-def examine_all(run: Run) -> Iterator[Outcome]:
-    """Run all items, in order."""
-    for item in run.items:
-        yield examine(item, run)

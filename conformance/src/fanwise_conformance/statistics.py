@@ -173,6 +173,18 @@ def count(observed: int, n: int, probability: float) -> float:
     return float(min(1.0, 2 * min(law.cdf(observed), law.sf(observed - 1))))
 
 
-def correlation(x: Any, y: Any) -> float:
-    """The p-value of the mean product of two standardized, independent samples."""
-    return float(two_sided(float(np.vdot(x, y)) / math.sqrt(x.size)))
+def correlation(x: Any, y: Any, skewness: float = 0.0) -> float:
+    """The p-value of the mean product of standardized samples, a product being of this skewness."""
+    root = math.sqrt(x.size)
+    return float(two_sided(float(np.vdot(x, y)) / root, skewness / root))
+
+
+def correlations(rows: Any) -> tuple[float, float]:
+    """The greatest correlation of two rows of standard normal numbers, and its p-value.
+
+    Given one row, its product with another over its length is a standard normal number, exactly.
+    """
+    lengths = np.sqrt((rows * rows).sum(1))
+    pairs = np.triu_indices(len(rows), 1)
+    products = ((rows @ rows.T) / lengths[:, None])[pairs]
+    return float(np.abs(products / lengths[pairs[1]]).max()), smallest(two_sided(products))

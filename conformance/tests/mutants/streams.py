@@ -125,12 +125,22 @@ class Read(Plain):
         return super().generator(seed, f"{path}{extra}")
 
 
-@mutant("experts are copies", "one draw that is broadcast", "independence/duplicates")
+@mutant("experts are copies", "one draw that is broadcast", "independence/kernels")
 class Copies(Plain):
     def draw(self, scheme, shape, axes, **options):
         drawn = super().draw(scheme, shape, axes, **options)
-        if axes is None and drawn.ndim == 2:
-            drawn[1::2] = drawn[: len(drawn[1::2])]
+        if axes is not None and "stack" in oracle.Roles.read(axes).roles:
+            drawn[1:] = drawn[:1]
+        return drawn
+
+
+@mutant("groups are copies", "one group that is tiled", "independence/kernels")
+class Tiled(Plain):
+    def draw(self, scheme, shape, axes, **options):
+        drawn = super().draw(scheme, shape, axes, **options)
+        groups = 1 if axes is None else oracle.Roles.read(axes).groups
+        if groups > 1:
+            drawn.reshape(groups, -1)[1:] = drawn.reshape(groups, -1)[:1]
         return drawn
 
 

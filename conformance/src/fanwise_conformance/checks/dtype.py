@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 
@@ -11,14 +11,20 @@ from ..backend import Subject
 from ..registry import Case, Effort, Finding, check, exact, statistical
 from ..statistics import Components
 
-_SCHEMES = ("normal", "uniform", "truncated normal", "truncated normal, skewed", "he_uniform")
+_SCHEMES: Collection[str] = (
+    "normal",
+    "uniform",
+    "truncated normal",
+    "truncated normal, skewed",
+    "he_uniform",
+)
 
 
 def _narrow(subject: Subject, effort: Effort) -> Iterator[Case]:
     for dtype in subject.feature("dtypes"):
         if formats.is_complex(dtype) or not formats.is_narrow(dtype):
             continue
-        for scheme in _SCHEMES:
+        for scheme in cases.SCHEMES if dtype == "bfloat16" else _SCHEMES:
             if cases.SCHEMES[scheme]["name"] in subject.feature("schemes"):
                 yield Case(f"{scheme}, {dtype}", {"scheme": _scaled(scheme), "dtype": dtype})
 

@@ -131,5 +131,6 @@ def before(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
     """Nothing is drawn before the error: the library's random state is what it was."""
     fingerprint = subject.hook("fingerprint")
     state = hashlib.sha256(fingerprint()).digest()
-    _ask(subject, case["request"])
+    if _ask(subject, case["request"]) is None:
+        raise Unsupported(f"{subject.name} raises nothing: errors/raised tells")
     yield exact("state", hashlib.sha256(fingerprint()).digest() == state)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 from scipy import stats
 
-from .. import cases, statistics
+from .. import cases, oracle, statistics
 from ..backend import Array, Subject
 from ..registry import Case, Effort, Finding, check, exact, statistical
 
@@ -30,6 +31,9 @@ def _square(z: Array) -> Array:
     return (z * z - 1) / np.sqrt(2)
 
 
+_SKEWNESS = {"values": 0.0, "squares": 8.0}  # of a product of two
+
+
 @check("independence/lags", "laws/1", "randomness/4", cases=cases.of("normal"), hypotheses=48)
 def lags(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
     """Entries do not depend on others at any distance along the rows or the columns."""
@@ -41,7 +45,7 @@ def lags(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
     fixed = (1, 2, 3, 4, 8, 16, 64, 256, 1 << 10, 1 << 16, 1 << 20)
     for lag in sorted({*fixed, columns, 2 * columns, half} & set(range(half + 1))):
         for what, values in (("values", flat), ("squares", squares)):
-            p = statistics.correlation(values[:-lag], values[lag:])
+            p = statistics.correlation(values[:-lag], values[lag:], _SKEWNESS[what])
             observed = float(np.mean(values[:-lag] * values[lag:]))
             yield statistical(f"{what} at lag {lag}", p, observed, 0.0, flat.size - lag)
 
@@ -52,10 +56,40 @@ def rows(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
     size = 1 << 10
     z = _standardized(subject, (size, size), effort.seed("independence/rows", case.label))
     for what, matrix in (("rows", z), ("columns", z.T)):
-        products = (matrix @ matrix.T)[np.triu_indices(size, 1)] / np.sqrt(size)
-        worst = float(np.abs(products).max())
-        p = statistics.smallest(statistics.two_sided(products))
-        yield statistical(f"pairs of {what}", p, worst / np.sqrt(size), 0.0, products.size)
+        worst, p = statistics.correlations(matrix)
+        yield statistical(f"pairs of {what}", p, worst, 0.0, size * (size - 1) // 2)
+
+
+def _kernels(subject: Subject, effort: Effort) -> Iterator[Case]:
+    for kernel in cases.KERNELS:
+        if subject.axes(kernel) is not None and "he_normal" in subject.feature("schemes"):
+            yield Case(kernel, {"kernel": kernel, "scheme": {"name": "he_normal"}})
+
+
+@check("independence/kernels", "axes/4", "axes/5", "axes/6", "laws/1", cases=_kernels, hypotheses=8)
+def kernels(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
+    """Copies, groups and blocks of a kernel do not depend on each other, nor neighbours in it."""
+    axes = subject.axes(case["kernel"])
+    shape = cases.shape_of(case["kernel"], axes)
+    seed = effort.seed("independence/kernels", case.label)
+    drawn = subject.draw(case["scheme"], shape, axes, seed=seed)
+    z, parts = np.empty_like(drawn), []
+    for block in oracle.blocks(shape, axes):
+        # By its own std: of another one, moments/blocks tells.
+        z[block.index] = drawn[block.index] / drawn[block.index].std()
+        parts += list(cases.parts_of(z[block.index], oracle.Roles.read(axes)))
+    shortest = min(part.size for part in parts)
+    if len(parts) > 1:
+        worst, p = statistics.correlations(np.stack([part[:shortest] for part in parts]))
+        yield statistical("pairs of parts", p, worst, 0.0, shortest)
+    for axis in range(z.ndim):
+        before, after = (np.moveaxis(z, axis, 0)[one].ravel() for one in (_FIRST, _SECOND))
+        if before.size:
+            p = statistics.correlation(before, after)
+            yield statistical(f"neighbours along axis {axis}", p, n=before.size)
+
+
+_FIRST, _SECOND = slice(None, -1), slice(1, None)
 
 
 @check(
@@ -83,7 +117,7 @@ def parameters(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding
     for what, (other_seed, path) in others.items():
         other = _standardized(subject, (n,), other_seed, path)
         yield statistical(what, statistics.correlation(z, other), float(np.mean(z * other)), 0.0, n)
-        p = statistics.correlation(_square(z), _square(other))
+        p = statistics.correlation(_square(z), _square(other), _SKEWNESS["squares"])
         yield statistical(f"{what}, squares", p, n=n)
 
 
@@ -143,18 +177,27 @@ def stream(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
 def _birthdays(u: Array) -> tuple[int, float]:
     """Equal spacings among birthdays, and how many there should be (Marsaglia and Tsang, 2002).
 
-    In a year of 2**20 days, 2**8 birthdays have a Poisson number of mean m^3 / (4 days) = 4. That
-    is true up to 1 / m of it, a quarter of a standard error of a thousand years.
+    In a year of N days, m birthdays have (m - 1)(m - 2) / 2 pairs of spacings, each equal with
+    probability m / 2N; three that are equal are two, not three pairs. Of their number over the
+    years, a Poisson law's tails are wider than its own.
     """
     days, people = 1 << 20, 1 << 8
     years = min(u.size // people, 1000)
     born = np.floor(u[: years * people] * days).astype(np.int64).reshape(years, people)
     spacings = np.sort(np.diff(np.sort(born, axis=1), axis=1), axis=1)
     equal = int(np.count_nonzero(spacings[:, 1:] == spacings[:, :-1]))
-    return equal, people**3 / (4 * days) * years
+    pairs = people * (people - 1) * (people - 2) / (4 * days)
+    threes = math.comb(people - 1, 3) * people * (people - 1) / (3 * days**2)
+    return equal, (pairs - threes) * years
 
 
-@check("independence/calls", "randomness/1", "randomness/4", cases=cases.of("normal"))
+@check(
+    "independence/calls",
+    "randomness/1",
+    "randomness/4",
+    cases=cases.of("normal"),
+    hypotheses=1,
+)
 def calls(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
     """Values do not depend on what was drawn between, and no other parameter repeats them."""
     seed = effort.seed("independence/calls", case.label)
@@ -163,7 +206,9 @@ def calls(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
     again = _standardized(subject, (1000,), seed)
     yield exact("the same again", np.array_equal(first, again))
     shared = int(np.isin(first, between).sum())
-    yield exact("values of another parameter", shared <= 2, shared, 0, first.size)
+    chance = first.size * between.size * 2.0**-22  # at most, of 22 random bits or more
+    p = stats.poisson.sf(shared - 1, chance)
+    yield statistical("values of another parameter", p, shared, chance, first.size)
 
 
 @check("independence/truncated", "laws/3", cases=cases.of("truncated normal"), hypotheses=8)

@@ -10,7 +10,7 @@ from scipy import stats
 
 from .. import cases, oracle, statistics
 from ..backend import Array, Subject
-from ..registry import Case, Effort, Finding, check, statistical
+from ..registry import Case, Effort, Finding, check, exact, statistical
 
 _PROBABILITIES = (np.arange(100) + 0.5) / 100
 
@@ -18,6 +18,8 @@ _PROBABILITIES = (np.arange(100) + 0.5) / 100
 def _picture(drawn: Array, law: oracle.Law) -> dict[str, list[float]]:
     """Quantiles and counts, to draw."""
     low, high = float(np.min(drawn)), float(np.max(drawn))
+    if not np.isfinite(low + high):
+        return {}
     counts, edges = np.histogram(drawn, bins=64, range=(low, high))
     mass = np.diff(law.cdf(edges)) * drawn.size
     return {
@@ -89,6 +91,9 @@ def complex_entries(subject: Subject, case: Case, effort: Effort) -> Iterator[Fi
     seed = effort.seed("law/complex", case.label)
     drawn = subject.draw(case["scheme"], shape, axes, seed=seed, dtype=case["dtype"]).ravel()
     square, phase = np.abs(drawn) ** 2, np.angle(drawn)
+    largest = _largest_modulus(case["scheme"])
+    beyond = int(np.count_nonzero(~(np.abs(drawn) <= largest * (1 + 1e-14))))
+    yield exact("beyond the bound, or no number", beyond == 0, beyond, 0, drawn.size)
     share = _share_of_square(case["scheme"], square, shape, axes)
     distance, p = statistics.kolmogorov_smirnov(share, stats.uniform)
     yield statistical("squared modulus", p, distance, n=drawn.size)
@@ -105,6 +110,14 @@ def complex_entries(subject: Subject, case: Case, effort: Effort) -> Iterator[Fi
     yield statistical(
         "parts uncorrelated", statistics.correlation(normal**0, crossed), n=drawn.size
     )
+
+
+def _largest_modulus(scheme: dict[str, Any]) -> float:
+    if scheme["name"] == "uniform":
+        return float(scheme["bound"])
+    if scheme["name"] == "truncated_normal":
+        return 2 * float(scheme["parent_std"])
+    return float(np.finfo(np.float64).max)
 
 
 def _share_of_square(

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from .. import cases, oracle, statistics
-from ..backend import Array, Subject
+from ..backend import Subject
 from ..registry import Case, Effort, Finding, check, statistical
 from ..statistics import Components
 
@@ -31,16 +29,15 @@ def _largest(effort: Effort) -> int:
     "schemes/5",
     "schemes/6",
     "fans/6",
-    cases=cases.of_schemes,
+    cases=cases.of_wide_schemes,
     hypotheses=4,
 )
 def entries(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
     """Mean, variance, skewness and kurtosis of the entries are those of the law."""
     axes = cases.linear_axes(subject)
     shape = cases.matrix(_largest(effort))
-    drawn = subject.draw(
-        case["scheme"], shape, axes, seed=effort.seed("moments/entries", case.label)
-    )
+    seed, dtype = effort.seed("moments/entries", case.label), case["dtype"]
+    drawn = subject.draw(case["scheme"], shape, axes, seed=seed, dtype=dtype)
     law = cases.law_of(case["scheme"], shape, axes)
     components = Components(law)
     observed = {1: drawn.mean(), 2: drawn.var(), 3: None, 4: None}
@@ -77,7 +74,7 @@ def blocks(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
         values = drawn[block.index]
         law = oracle.law(case["scheme"], block)
         components = Components(law)
-        parts = _parts(values, roles)
+        parts = cases.parts_of(values, roles)
         for degree in (1, 2):
             p = statistics.smallest(components.p_value(parts, degree, axis=1))
             observed = values.var() if degree == 2 else values.mean()
@@ -85,15 +82,6 @@ def blocks(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
             yield statistical(
                 f"{NAMES[degree]} of block {number}", p, observed, expected, parts.size
             )
-
-
-def _parts(values: Array, roles: oracle.Roles) -> Array:
-    """The copies and the groups of a block, a row each."""
-    stacked = [i for i, role in enumerate(roles.roles) if role == "stack"]
-    grouped = roles.roles.index("in" if roles.transposed else "out")
-    order = [*stacked, grouped, *(i for i in range(values.ndim) if i not in (*stacked, grouped))]
-    copies = int(np.prod([values.shape[i] for i in stacked], dtype=int))
-    return values.transpose(order).reshape(copies * roles.groups, -1)
 
 
 @check(

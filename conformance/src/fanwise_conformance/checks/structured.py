@@ -117,10 +117,20 @@ def haar(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
     # E|tr|^2 = 1 and E|tr|^4 = 3 (real), 2 (complex), for size 4 (Diaconis and Shahshahani, 1994).
     square = np.abs(trace) ** 2
     spread = math.sqrt((2 if is_complex else 3) - 1)
-    p = statistics.two_sided(float((square - 1).sum()) / spread / math.sqrt(copies))
+    skewness = (2.0 if is_complex else math.sqrt(8)) / math.sqrt(copies)
+    p = statistics.two_sided(float((square - 1).sum()) / spread / math.sqrt(copies), skewness)
     yield statistical("squared trace", p, float(square.mean()), 1.0, copies)
     determinant = np.linalg.det(found)
     if is_complex:
+        # E|D|^2 of the differences of eigenvalues by Dyson (1962): (4k + 4)! / ((k + 1)!^4 4!).
+        angles = np.linalg.eigvals(found)
+        first, second = np.triu_indices(size, 1)
+        spacing = (np.abs(angles[:, first] - angles[:, second]) ** 2).prod(1)
+        mean, variance, third = 105.0, 4375.0, 91875.0
+        skewness = third / variance**1.5 / math.sqrt(copies)
+        total = float((spacing - mean).sum()) / math.sqrt(variance * copies)
+        p = statistics.two_sided(total, skewness)
+        yield statistical("spacing of the eigenvalues", p, float(spacing.mean()), mean, copies)
         distance, p = statistics.kolmogorov_smirnov(
             np.angle(determinant), stats.uniform(-np.pi, 2 * np.pi)
         )

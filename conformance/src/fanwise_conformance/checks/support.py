@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .. import cases
+from .. import cases, formats
 from ..backend import Subject
 from ..registry import Case, Effort, Finding, check, exact
 
@@ -27,17 +27,16 @@ def finite(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
     yield exact("not of float32", other == 0, other, 0, drawn.size)
 
 
-@check("support/bounds", "laws/2", "laws/3", "dtypes/3", cases=cases.of_schemes)
+@check("support/bounds", "laws/2", "laws/3", "dtypes/3", cases=cases.of_wide_schemes)
 def bounds(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
     """No value is out of the bounds of its law, and a uniform law never has its upper one."""
     axes = cases.linear_axes(subject)
     shape = cases.matrix(effort.sample_size("leak", LEAK))
-    drawn = subject.draw(
-        case["scheme"], shape, axes, seed=effort.seed("support/bounds", case.label)
-    )
+    seed, dtype = effort.seed("support/bounds", case.label), case["dtype"]
+    drawn = subject.draw(case["scheme"], shape, axes, seed=seed, dtype=dtype)
     law = cases.law_of(case["scheme"], shape, axes)
-    # Bounds that no float32 number is: those next to them are within.
-    slack = 1e-7 * max(abs(law.low), abs(law.high)) if np.isfinite(law.low + law.high) else 0.0
+    # That of computing the bounds, in float64.
+    slack = 1e-14 * max(abs(law.low), abs(law.high)) if np.isfinite(law.low + law.high) else 0.0
     below = int(np.count_nonzero(drawn < law.low - slack))
     above = int(np.count_nonzero(drawn > law.high + slack))
     yield exact("below", below == 0, float(drawn.min()), law.low, drawn.size)
@@ -55,10 +54,11 @@ def _excluded(subject: Subject, effort: Effort) -> Iterator[Case]:
 
 @check("support/excluded-end", "laws/2", "dtypes/3", cases=_excluded)
 def excluded_end(subject: Subject, case: Case, effort: Effort) -> Iterator[Finding]:
-    """A uniform law on [3, 4) has neither 4 nor less than 3, in any dtype."""
+    """A uniform law of a few numbers below 4 has neither 4 nor less than its lower end."""
+    low = max(3.0, 4 - 256 * 2 * formats.epsilon(case["dtype"]))
     n = effort.sample_size("leak", LEAK)
     seed = effort.seed("support/excluded-end", case.label)
-    scheme = {"name": "uniform", "low": 3.0, "high": 4.0}
+    scheme = {"name": "uniform", "low": low, "high": 4.0}
     drawn = subject.draw(scheme, (n,), seed=seed, dtype=case["dtype"])
-    yield exact("least", drawn.min() >= 3, float(drawn.min()), 3.0, n)
+    yield exact("least", drawn.min() >= low, float(drawn.min()), low, n)
     yield exact("greatest", drawn.max() < 4, float(drawn.max()), "less than 4", n)
