@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
@@ -27,7 +27,7 @@ _KERNELS: dict[str, AxesData] = {
 }
 
 
-def _scheme(scheme: Mapping[str, Any], dtype: mx.Dtype) -> Callable[[mx.array], mx.array]:
+def _scheme(scheme: Mapping[str, Any], dtype: mx.Dtype) -> Any:
     options = dict(scheme)
     name = options.pop("name")
     if name in ("constant", "zeros", "ones"):

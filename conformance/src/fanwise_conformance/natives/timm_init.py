@@ -26,7 +26,8 @@ def _scheme(scheme: Mapping[str, Any]) -> Initialize:
         function = weight_init.trunc_normal_ if absolute else weight_init.trunc_normal_tf_
         return lambda t: function(t, mean, std, low, high)
     if name == "lecun_normal" and options == {"family": "truncated_normal"}:
-        return weight_init.lecun_normal_
+        lecun_normal: Initialize = weight_init.lecun_normal_
+        return lecun_normal
     if name == "variance_scaling" and options.get("fan", "in") in ("in", "out", "avg"):
         variance_scaling: Any = weight_init.variance_scaling_
         return lambda t: variance_scaling(

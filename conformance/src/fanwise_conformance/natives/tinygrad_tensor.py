@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
@@ -15,12 +15,11 @@ from ..backend import AxesData, Shape
 from . import key_of
 
 
-def _scheme(scheme: Mapping[str, Any]) -> Callable[..., Tensor]:
+def _scheme(scheme: Mapping[str, Any]) -> Any:
     options = dict(scheme)
     name = options.pop("name")
     if name in ("zeros", "ones"):
-        function: Callable[..., Tensor] = getattr(Tensor, name)
-        return function
+        return getattr(Tensor, name)
     if name == "constant":
         return lambda *shape, **how: Tensor.full(shape, options["value"], **how)
     if name == "normal":
