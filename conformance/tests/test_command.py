@@ -102,6 +102,10 @@ def test_expected_failures_are_strict(tmp_path):
     table.write_text('[[broken]]\nchecks = ["law/*"]\n')
     with pytest.raises(ExpectedError, match="must have checks, reason, link and version"):
         read(table)
+    table.write_text(entry.format("moments/entries").replace("broken", "brocken"))
+    result = run("--backend", "broken_backend:backend", *selected)
+    assert result.returncode == 4
+    assert "got ['brocken']" in result.stderr + result.stdout
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,11 @@ def installed() -> Mapping[str, metadata.EntryPoint]:
     return {point.name: point for point in points}
 
 
+def known() -> list[str]:
+    """The names of all backends that can be selected without an import path."""
+    return [*sorted(installed()), *NATIVES]
+
+
 def select(names: Iterable[str], device: str = "cpu") -> list[Subject]:
     """The backends of these names; of all installed ones for "all".
 
@@ -63,9 +68,7 @@ def select(names: Iterable[str], device: str = "cpu") -> list[Subject]:
     for name in names:
         given += sorted(points) if name == "all" else [name]
     if not given:
-        raise SelectionError(
-            f"`--backend` must be given: one of {[*sorted(points), *NATIVES]}, or all"
-        )
+        raise SelectionError(f"`--backend` must be given: one of {known()}, or all")
     twice = sorted(name for name, n in Counter(given).items() if n > 1)
     if twice:
         raise SelectionError(f"`--backend` must name each backend once, got {twice} more often")
@@ -78,7 +81,6 @@ def select(names: Iterable[str], device: str = "cpu") -> list[Subject]:
 
 
 def _start(name: str, points: Mapping[str, metadata.EntryPoint], device: str) -> Subject:
-    known = [*sorted(points), *NATIVES]
     try:
         if name in points:
             place = points[name].value
@@ -86,7 +88,7 @@ def _start(name: str, points: Mapping[str, metadata.EntryPoint], device: str) ->
             place = NATIVES.get(name, name)
         else:
             raise SelectionError(
-                f"`--backend` must be one of {known} or an import path, pkg.mod:obj, got {name!r}"
+                f"`--backend` must be one of {known()} or an import path, pkg.mod:obj, got {name!r}"
             )
         module_name, _, attribute = place.rpartition(":")
         module = importlib.import_module(module_name)

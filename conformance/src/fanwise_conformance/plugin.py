@@ -63,7 +63,14 @@ def pytest_configure(config: pytest.Config) -> None:
         run = plan(subjects, effort)
         files = [subject.known_failures for subject in subjects if subject.known_failures]
         files += map(Path, config.getoption("expected"))
-        known = expected.assign([expected.read(path) for path in dict.fromkeys(files)], run)
+        failures = [expected.read(path) for path in dict.fromkeys(files)]
+        names = {subject.name for subject in subjects} | set(discovery.known())
+        strange = sorted({name for file in failures for name in file} - names)
+        if strange:
+            raise expected.ExpectedError(
+                f"an expected failure must be of one of {sorted(names)}, got {strange}"
+            )
+        known = expected.assign(failures, run)
     except (discovery.SelectionError, expected.ExpectedError) as error:
         raise pytest.UsageError(str(error)) from None
     had = {dtype for subject in subjects for dtype in subject.feature("dtypes")}
