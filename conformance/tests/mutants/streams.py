@@ -99,6 +99,12 @@ class ChildAsParent(Plain):
         return path
 
 
+@mutant("blocks are counted from 1", "another convention for children", "stream/blocks")
+class CountedFromOne(Plain):
+    def child(self, path, number):
+        return super().child(path, number + 1)
+
+
 @mutant("values depend on the order", "nnx's and Keras' counters", "stream/order")
 class Counted(Plain):
     def __init__(self):
@@ -185,6 +191,22 @@ class Volatile(Plain):
         n = int(np.prod(shape))
         z = g.standard_normal(n)
         z[1::2] = np.abs(z[::2][: len(z[1::2])]) * np.sign(z[1::2])
+        return z.reshape(shape)
+
+
+@mutant(
+    "volatile at a distance",
+    "a long array drawn in pieces of 2^16, with some of the words of the piece before",
+    "independence/lags",
+)
+class VolatileFar(Plain):
+    def normal(self, g, shape):
+        n, piece = int(np.prod(shape)), 2**16
+        z = g.standard_normal(n)
+        if n > 2**19:
+            again = g.random(n - piece) < 0.1
+            before = z[:-piece][again].copy()
+            z[piece:][again] = np.abs(before) * np.sign(z[piece:][again])
         return z.reshape(shape)
 
 
