@@ -7,8 +7,13 @@ A request is handed to the function that a user would take for it. What it does 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from ..backend import AxesData
+import numpy as np
+
+from ..backend import AxesData, Shape
 
 # Kernels as JAX and Keras lay them out, inputs before outputs.
 CHANNELS_LAST: dict[str, AxesData] = {
@@ -27,6 +32,56 @@ CHANNELS_LAST: dict[str, AxesData] = {
     "gates": {"roles": "in out", "blocks": {"out": 4}},
     "experts": "stack in out",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked of a native: seed and path, which these libraries do not have, as one key."""
+
+    scheme: Mapping[str, Any]
+    shape: Shape
+    axes: AxesData
+    key: bytes
+    dtype: str
+    device: str
+    transform: str | None
+
+    @property
+    def number(self) -> int:
+        """The key as a number of 64 bits."""
+        return int.from_bytes(self.key, "little")
+
+
+class Native:
+    """A native as a backend; its class says how a request is drawn."""
+
+    def draw(
+        self,
+        scheme: Mapping[str, Any],
+        shape: Shape,
+        axes: AxesData,
+        *,
+        seed: int,
+        path: str,
+        dtype: str,
+        device: str,
+        transform: str | None,
+    ) -> Any:
+        """Draw one parameter."""
+        request = Request(scheme, shape, axes, key_of(seed, path), dtype, device, transform)
+        array = self.drawn(request)
+        return array.astype(np.result_type(array.dtype, np.float32))
+
+    def drawn(self, request: Request) -> Any:
+        """The array of a request, in NumPy."""
+        raise NotImplementedError
+
+
+def interval(options: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The ends of a uniform law, given as two or as one bound."""
+    if "bound" in options:
+        return -options["bound"], options["bound"]
+    return options["low"], options["high"]
 
 
 def key_of(seed: int, path: str) -> bytes:

@@ -11,12 +11,11 @@ from typing import Any
 import flax
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 
 from ..backend import AxesData, Shape
-from . import CHANNELS_LAST, key_of
-from .jax_initializers import JaxInitializers, scheme_of
+from . import CHANNELS_LAST, Request
+from .jax_initializers import JaxInitializers
 
 
 def _layer(kernel: AxesData, shape: Shape) -> Callable[..., Any] | None:
@@ -51,37 +50,19 @@ def _layer(kernel: AxesData, shape: Shape) -> Callable[..., Any] | None:
 
 
 class FlaxLayers(JaxInitializers):
-    """The layers of `flax.nnx`, with the initializers of `flax.nnx.initializers`."""
+    """The layers of `flax.nnx`; its initializers are those of JAX."""
 
     name = "native:flax"
     version = f"{flax.__version__} on JAX {jax.__version__}"
     features: Mapping[str, Any] = {**JaxInitializers.features, "transforms": ()}
 
-    def draw(
-        self,
-        scheme: Mapping[str, Any],
-        shape: Shape,
-        axes: AxesData,
-        *,
-        seed: int,
-        path: str,
-        dtype: str,
-        device: str,
-        transform: str | None,
-    ) -> Any:
+    def initialized(self, initialize: Any, key: jax.Array, request: Request) -> Any:
         """Draw one parameter, by the layer that has it."""
-        layer = _layer(axes, shape) if len(shape) in (2, 4) else None
+        shape, dtype = request.shape, jnp.dtype(request.dtype)
+        layer = _layer(request.axes, shape) if len(shape) in (2, 4) else None
         if layer is None:
-            return super().draw(
-                scheme, shape, axes, seed=seed, path=path, dtype=dtype, device=device,
-                transform=transform,
-            )  # fmt: skip
-        words = np.frombuffer(key_of(seed, path), np.uint32)
-        with jax.enable_x64(dtype == "float64"), jax.default_device(jax.devices(device)[0]):
-            initialize = scheme_of(nnx.initializers, scheme, dtype)
-            key = jax.random.wrap_key_data(jnp.array(words))
-            array = np.asarray(layer(initialize, param_dtype=jnp.dtype(dtype), rngs=nnx.Rngs(key)))
-        return array.astype(np.result_type(array.dtype, np.float32))
+            return super().initialized(initialize, key, request)
+        return layer(initialize, param_dtype=dtype, rngs=nnx.Rngs(key))
 
 
 backend = FlaxLayers()

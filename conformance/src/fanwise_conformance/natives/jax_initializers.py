@@ -10,12 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.nn import initializers
 
-from ..backend import AxesData, Shape
-from . import CHANNELS_LAST, key_of
+from . import CHANNELS_LAST, Native, Request
 
 
-def scheme_of(initializers: Any, scheme: Mapping[str, Any], dtype: Any) -> Any:
-    """The initializer of a module of JAX' that a user would take for a scheme."""
+def _scheme(scheme: Mapping[str, Any], dtype: Any) -> Any:
     options = dict(scheme)
     name = options.pop("name")
     if name == "truncated_normal" and jnp.issubdtype(dtype, jnp.complexfloating):
@@ -44,7 +42,7 @@ def scheme_of(initializers: Any, scheme: Mapping[str, Any], dtype: Any) -> Any:
     raise NotImplementedError(f"jax.nn.initializers has no {name} of {sorted(options)}")
 
 
-class JaxInitializers:
+class JaxInitializers(Native):
     """The initializers of `jax.nn.initializers`."""
 
     name = "native:jax.nn.initializers"
@@ -65,30 +63,22 @@ class JaxInitializers:
         "kernels": CHANNELS_LAST,
     }  # fmt: skip
 
-    def draw(
-        self,
-        scheme: Mapping[str, Any],
-        shape: Shape,
-        axes: AxesData,
-        *,
-        seed: int,
-        path: str,
-        dtype: str,
-        device: str,
-        transform: str | None,
-    ) -> Any:
+    def drawn(self, request: Request) -> Any:
         """Draw one parameter, by a key of seed and path."""
-        words = np.frombuffer(key_of(seed, path), np.uint32)
-        with jax.enable_x64(dtype == "float64"), jax.default_device(jax.devices(device)[0]):
-            initialize = scheme_of(initializers, scheme, dtype)
-            key = jax.random.wrap_key_data(jnp.array(words))
+        device = jax.devices(request.device)[0]
+        with jax.enable_x64(request.dtype == "float64"), jax.default_device(device):
+            initialize = _scheme(request.scheme, request.dtype)
+            key = jax.random.wrap_key_data(jnp.array(np.frombuffer(request.key, np.uint32)))
+            return np.asarray(self.initialized(initialize, key, request))
 
-            def draw(key: jax.Array) -> jax.Array:
-                array: jax.Array = initialize(key, shape, jnp.dtype(dtype))
-                return array
+    def initialized(self, initialize: Any, key: jax.Array, request: Request) -> Any:
+        """What an initializer draws."""
 
-            array = np.asarray((jax.jit(draw) if transform == "jit" else draw)(key))
-        return array.astype(np.result_type(array.dtype, np.float32))
+        def draw(key: jax.Array) -> jax.Array:
+            array: jax.Array = initialize(key, request.shape, jnp.dtype(request.dtype))
+            return array
+
+        return (jax.jit(draw) if request.transform == "jit" else draw)(key)
 
     def fingerprint(self) -> bytes:
         """JAX has no global random state."""

@@ -10,8 +10,7 @@ import numpy as np
 import tensorflow as tf
 from keras import initializers
 
-from ..backend import AxesData, Shape
-from . import CHANNELS_LAST, key_of
+from . import CHANNELS_LAST, Native, Request, interval
 
 _KERAS = CHANNELS_LAST | {
     "depthwise convolution": {"roles": "kernel kernel out out", "groups": 59},
@@ -46,8 +45,7 @@ def _scheme(scheme: Mapping[str, Any], seed: int) -> Any:
     if name == "normal":
         return initializers.RandomNormal(options.get("mean", 0.0), options["std"], seed=seed)
     if name == "uniform":
-        bound = options.get("bound")
-        low, high = (options["low"], options["high"]) if bound is None else (-bound, bound)
+        low, high = interval(options)
         return initializers.RandomUniform(low, high, seed=seed)
     if (
         name == "truncated_normal"
@@ -72,7 +70,7 @@ def _scheme(scheme: Mapping[str, Any], seed: int) -> Any:
     raise NotImplementedError(f"keras.initializers has no {name} of {sorted(options)}")
 
 
-class KerasInitializers:
+class KerasInitializers(Native):
     """The classes of `keras.initializers`."""
 
     name = "native:keras"
@@ -89,29 +87,18 @@ class KerasInitializers:
         "kernels": _KERAS,
     }  # fmt: skip
 
-    def draw(
-        self,
-        scheme: Mapping[str, Any],
-        shape: Shape,
-        axes: AxesData,
-        *,
-        seed: int,
-        path: str,
-        dtype: str,
-        device: str,
-        transform: str | None,
-    ) -> Any:
+    def drawn(self, request: Request) -> Any:
         """Draw one parameter, by a seed of 31 bits, of seed and path."""
-        initializer = _scheme(scheme, int.from_bytes(key_of(seed, path), "little") % (1 << 31))
+        initializer = _scheme(request.scheme, request.number % (1 << 31))
 
         def draw() -> Any:
-            return initializer(shape, dtype)
+            return initializer(request.shape, request.dtype)
 
-        if transform is not None:
-            draw = tf.function(draw, jit_compile=transform == "xla", autograph=False)
-        with tf.device({"cpu": "CPU:0", "cuda": "GPU:0"}[device]):
-            array = np.asarray(draw())
-        return array.astype(np.result_type(array.dtype, np.float32))
+        if request.transform is not None:
+            compiled = request.transform == "xla"
+            draw = tf.function(draw, jit_compile=compiled, autograph=False)
+        with tf.device({"cpu": "CPU:0", "cuda": "GPU:0"}[request.device]):
+            return np.asarray(draw())
 
     def fingerprint(self) -> bytes:
         """The state of the global generator."""

@@ -10,8 +10,8 @@ import mlx.core as mx
 import numpy as np
 from mlx.nn import init
 
-from ..backend import AxesData, Shape
-from . import key_of
+from ..backend import AxesData
+from . import Native, Request, interval
 
 # A kernel's outputs are its first axis, and its inputs the last.
 _KERNELS: dict[str, AxesData] = {
@@ -38,8 +38,7 @@ def _scheme(scheme: Mapping[str, Any], dtype: mx.Dtype) -> Any:
     if name == "normal":
         return init.normal(options.get("mean", 0.0), options["std"], dtype)
     if name == "uniform":
-        bound = options.get("bound")
-        low, high = (options["low"], options["high"]) if bound is None else (-bound, bound)
+        low, high = interval(options)
         return init.uniform(low, high, dtype)
     if name in ("glorot_normal", "glorot_uniform") and set(options) <= {"gain"}:
         glorot = getattr(init, name)(dtype)
@@ -58,7 +57,7 @@ def _scheme(scheme: Mapping[str, Any], dtype: mx.Dtype) -> Any:
     raise NotImplementedError(f"mlx.nn.init has no {name} of {sorted(options)}")
 
 
-class MlxInit:
+class MlxInit(Native):
     """The functions of `mlx.nn.init`."""
 
     name = "native:mlx"
@@ -74,25 +73,15 @@ class MlxInit:
         "kernels": _KERNELS,
     }  # fmt: skip
 
-    def draw(
-        self,
-        scheme: Mapping[str, Any],
-        shape: Shape,
-        axes: AxesData,
-        *,
-        seed: int,
-        path: str,
-        dtype: str,
-        device: str,
-        transform: str | None,
-    ) -> Any:
+    def drawn(self, request: Request) -> Any:
         """Draw one parameter; the seed is the global state's, as users must set it."""
-        if scheme["name"] in ("orthogonal", "sparse", "identity") and len(shape) != 2:
-            raise NotImplementedError(f"mlx.nn.init has {scheme['name']} of matrices alone")
-        initialize = _scheme(scheme, getattr(mx, dtype))
-        with mx.stream(getattr(mx, device)):
-            mx.random.seed(int.from_bytes(key_of(seed, path), "little"))
-            return np.array(initialize(mx.zeros(shape)).astype(mx.float32))
+        name = request.scheme["name"]
+        if name in ("orthogonal", "sparse", "identity") and len(request.shape) != 2:
+            raise NotImplementedError(f"mlx.nn.init has {name} of matrices alone")
+        initialize = _scheme(request.scheme, getattr(mx, request.dtype))
+        with mx.stream(getattr(mx, request.device)):
+            mx.random.seed(request.number)
+            return np.array(initialize(mx.zeros(request.shape)).astype(mx.float32))
 
     def fingerprint(self) -> bytes:
         """The global state."""

@@ -9,8 +9,7 @@ import timm
 import torch
 from timm.layers import weight_init
 
-from ..backend import AxesData, Shape
-from . import key_of
+from . import Request
 from .torch_init import TorchInit
 
 Initialize = Callable[[torch.Tensor], Any]
@@ -50,24 +49,10 @@ class TimmInit(TorchInit):
         "dtypes": ("float64", "float32", "float16", "bfloat16"),
     }
 
-    def draw(
-        self,
-        scheme: Mapping[str, Any],
-        shape: Shape,
-        axes: AxesData,
-        *,
-        seed: int,
-        path: str,
-        dtype: str,
-        device: str,
-        transform: str | None,
-    ) -> Any:
-        """Draw one parameter; the seed is the global generator's, as users must set it."""
-        initialize = _scheme(scheme)
-        tensor = torch.empty(shape, dtype=getattr(torch, dtype), device=device)
-        torch.manual_seed(int.from_bytes(key_of(seed, path), "little") >> 1)
-        initialize(tensor)
-        return tensor.cpu().to(torch.float64).numpy()
+    def fill(self, tensor: torch.Tensor, request: Request) -> None:
+        """Fill a tensor; the seed is the global generator's, as users must set it."""
+        torch.manual_seed(request.number >> 1)
+        _scheme(request.scheme)(tensor)
 
 
 backend = TimmInit()

@@ -11,8 +11,7 @@ import numpy as np
 from tinygrad.dtype import dtypes
 from tinygrad.tensor import Tensor
 
-from ..backend import AxesData, Shape
-from . import key_of
+from . import Native, Request, interval
 
 
 def _scheme(scheme: Mapping[str, Any]) -> Any:
@@ -26,8 +25,7 @@ def _scheme(scheme: Mapping[str, Any]) -> Any:
         mean, std = options.get("mean", 0.0), options["std"]
         return lambda *shape, **how: Tensor.normal(*shape, mean=mean, std=std, **how)
     if name == "uniform":
-        bound = options.get("bound")
-        low, high = (options["low"], options["high"]) if bound is None else (-bound, bound)
+        low, high = interval(options)
         return lambda *shape, **how: Tensor.uniform(*shape, low=low, high=high, **how)
     if name == "glorot_uniform" and not options:
         return Tensor.glorot_uniform
@@ -37,7 +35,7 @@ def _scheme(scheme: Mapping[str, Any]) -> Any:
     raise NotImplementedError(f"tinygrad has no {name} of {sorted(options)}")
 
 
-class TinygradTensor:
+class TinygradTensor(Native):
     """The functions of `tinygrad.Tensor`."""
 
     name = "native:tinygrad"
@@ -52,27 +50,16 @@ class TinygradTensor:
         "kernels": {"embedding": {"roles": "in out", "one_hot": True}},
     }  # fmt: skip
 
-    def draw(
-        self,
-        scheme: Mapping[str, Any],
-        shape: Shape,
-        axes: AxesData,
-        *,
-        seed: int,
-        path: str,
-        dtype: str,
-        device: str,
-        transform: str | None,
-    ) -> Any:
+    def drawn(self, request: Request) -> Any:
         """Draw one parameter; the seed is the global state's, as users must set it."""
-        initialize = _scheme(scheme)
-        Tensor.manual_seed(int.from_bytes(key_of(seed, path)[:4], "little"))
-        drawn = initialize(*shape, dtype=getattr(dtypes, dtype), device=device.upper())
+        initialize, dtype = _scheme(request.scheme), getattr(dtypes, request.dtype)
+        Tensor.manual_seed(request.number % (1 << 32))
+        drawn = initialize(*request.shape, dtype=dtype, device=request.device.upper())
         try:
             # Realized first: a cast that is fused leaves the rounding out.
             return drawn.realize().cast(dtypes.float32).numpy()
         except subprocess.CalledProcessError as error:  # a C compiler that is older than the type
-            raise NotImplementedError(f"the compiler has no {dtype}") from error
+            raise NotImplementedError(f"the compiler has no {request.dtype}") from error
 
     def fingerprint(self) -> bytes:
         """The seed, and how far the stream of each device is."""

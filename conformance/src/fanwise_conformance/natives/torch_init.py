@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch.nn import init
 
-from ..backend import AxesData, Shape
-from . import key_of
+from . import Native, Request, interval
 
 Initialize = Callable[[torch.Tensor, torch.Generator], Any]
 
@@ -20,8 +19,7 @@ def _scheme(scheme: Mapping[str, Any]) -> Initialize:
     if name == "normal":
         return lambda t, g: init.normal_(t, options.get("mean", 0.0), options["std"], generator=g)
     if name == "uniform":
-        bound = options.get("bound")
-        low, high = (options["low"], options["high"]) if bound is None else (-bound, bound)
+        low, high = interval(options)
         return lambda t, g: init.uniform_(t, low, high, generator=g)
     if name == "truncated_normal":
         # Its std is that of the parent, and its bounds are absolute.
@@ -63,7 +61,7 @@ def _scheme(scheme: Mapping[str, Any]) -> Initialize:
     raise NotImplementedError(f"torch.nn.init has no {name} of {sorted(options)}")
 
 
-class TorchInit:
+class TorchInit(Native):
     """The functions of `torch.nn.init`."""
 
     name = "native:torch.nn.init"
@@ -83,25 +81,17 @@ class TorchInit:
         "kernels": {"embedding": {"roles": "in out", "one_hot": True}},
     }  # fmt: skip
 
-    def draw(
-        self,
-        scheme: Mapping[str, Any],
-        shape: Shape,
-        axes: AxesData,
-        *,
-        seed: int,
-        path: str,
-        dtype: str,
-        device: str,
-        transform: str | None,
-    ) -> Any:
-        """Draw one parameter, by a generator that seed and path have seeded."""
-        initialize = _scheme(scheme)
-        tensor = torch.empty(shape, dtype=getattr(torch, dtype), device=device)
-        key = int.from_bytes(key_of(seed, path), "little")
-        generator = torch.Generator(device).manual_seed(key >> 1)
-        initialize(tensor, generator)
+    def drawn(self, request: Request) -> Any:
+        """Draw one parameter."""
+        dtype = getattr(torch, request.dtype)
+        tensor = torch.empty(request.shape, dtype=dtype, device=request.device)
+        self.fill(tensor, request)
         return tensor.cpu().to(torch.complex128 if tensor.is_complex() else torch.float64).numpy()
+
+    def fill(self, tensor: torch.Tensor, request: Request) -> None:
+        """Fill a tensor, by a generator that seed and path have seeded."""
+        generator = torch.Generator(request.device).manual_seed(request.number >> 1)
+        _scheme(request.scheme)(tensor, generator)
 
     def fingerprint(self) -> bytes:
         """The state of the default generator."""
