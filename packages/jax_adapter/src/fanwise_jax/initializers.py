@@ -4,7 +4,8 @@ Change ``from jax.nn import initializers`` to ``from fanwise_jax import initiali
 arguments and fans are JAX's; for a layer's own, use `initializer` with axes. What differs is what
 JAX gets wrong: in bfloat16, float16 and float8, draws are unbiased, have all their values and stay
 within their bounds; a complex truncated normal has the variance it claims; `orthogonal` and
-`delta_orthogonal` take every dtype and sharding.
+`delta_orthogonal` take every dtype and sharding. Longer than most modules for the documentation
+of its names.
 """
 
 from __future__ import annotations
@@ -58,7 +59,30 @@ _FANS: dict[str, core.Fan] = {
 
 
 def uniform(scale: Any = 1e-2, dtype: Any = None) -> Initializer:
-    """Uniform on [0, `scale`)."""
+    """Uniform on [0, `scale`).
+
+    Parameters
+    ----------
+    scale : float or array, default 0.01
+        The other end, also a negative one; an array is broadcast.
+    dtype : dtype, optional
+        That of calls that give none; JAX's default one by default.
+
+    Returns
+    -------
+    Initializer
+        A function of a key, a shape, a dtype and a sharding.
+
+    Notes
+    -----
+    JAX's is biased in bfloat16, where its mean is 0.496 `scale`, and in float16.
+
+    Examples
+    --------
+    >>> w = initializers.uniform(1.0)(jax.random.key(0), (1000,), jnp.bfloat16)
+    >>> bool((w < 1).all())
+    True
+    """
 
     def of(scale: float) -> core.Scheme:
         return core.uniform(low=min(0.0, scale), high=max(0.0, scale))
@@ -67,7 +91,31 @@ def uniform(scale: Any = 1e-2, dtype: Any = None) -> Initializer:
 
 
 def normal(stddev: Any = 1e-2, dtype: Any = None) -> Initializer:
-    """Normal of std `stddev`."""
+    """Normal of std `stddev`; for a complex dtype, the root of E|w|^2.
+
+    Parameters
+    ----------
+    stddev : float or array, default 0.01
+        An array is broadcast.
+    dtype : dtype, optional
+        That of calls that give none; JAX's default one by default.
+
+    Returns
+    -------
+    Initializer
+        A function of a key, a shape, a dtype and a sharding.
+
+    Notes
+    -----
+    JAX's has 128 values in bfloat16, whose mean is not 0, and nan in float8; in float32 it ends at
+    5.42 stds.
+
+    Examples
+    --------
+    >>> w = initializers.normal(1.0)(jax.random.key(0), (1000,), jnp.bfloat16)
+    >>> len(jnp.unique(w)) > 128
+    True
+    """
 
     def of(std: float) -> core.Scheme:
         return core.normal(std=abs(std))
@@ -78,7 +126,32 @@ def normal(stddev: Any = 1e-2, dtype: Any = None) -> Initializer:
 def truncated_normal(
     stddev: Any = 1e-2, dtype: Any = None, lower: Any = -2.0, upper: Any = 2.0
 ) -> Initializer:
-    """Normal of std `stddev` before it is cut at `lower` and `upper` times that."""
+    """Normal of std `stddev` before it is cut at `lower` and `upper` times that.
+
+    Parameters
+    ----------
+    stddev : float or array, default 0.01
+        Not the std of what comes out, which by default is 0.88 of it; an array is broadcast.
+    dtype : dtype, optional
+        That of calls that give none; JAX's default one by default.
+    lower, upper : float, default -2 and 2
+        The bounds, in units of `stddev`; infinite ones cut nothing.
+
+    Returns
+    -------
+    Initializer
+        A function of a key, a shape, a dtype and a sharding.
+
+    Notes
+    -----
+    `fanwise.truncated_normal` takes the std that comes out.
+
+    Examples
+    --------
+    >>> w = initializers.truncated_normal(0.02)(jax.random.key(0), (1000,))
+    >>> bool((abs(w) <= 0.04).all())
+    True
+    """
     low, high = float(lower), float(upper)
 
     def of(std: float) -> core.Scheme:
@@ -124,7 +197,44 @@ def variance_scaling(
     batch_axis: AxisNumbers = (),
     dtype: Any = None,
 ) -> Initializer:
-    """Variance `scale` / fan; a normal cut at two stds has it after the cut."""
+    """Variance `scale` / fan; a normal cut at two stds has it after the cut.
+
+    Parameters
+    ----------
+    scale : float
+        A factor of the variance; those of `fanwise` have the gain, its root.
+    mode : {"fan_in", "fan_out", "fan_avg", "fan_geo_avg"}
+        Which count divides the variance.
+    distribution : {"truncated_normal", "normal", "uniform"}
+        The family.
+    in_axis, out_axis : int or sequence of int, default -2 and -1
+        Axes of the inputs and of the outputs.
+    batch_axis : int or sequence of int, default ()
+        Axes of copies. All others are of the receptive field.
+    dtype : dtype, optional
+        That of calls that give none; JAX's default one by default.
+
+    Returns
+    -------
+    Initializer
+        A function of a key, a shape, a dtype and a sharding.
+
+    Raises
+    ------
+    ValueError
+        If `mode` or `distribution` is another, or `scale` is negative; when it is called, if the
+        shape has too few axes.
+
+    Notes
+    -----
+    A complex normal that is cut has the variance that it says; JAX's has 1.9 % more.
+
+    Examples
+    --------
+    >>> init = initializers.variance_scaling(2.0, "fan_out", "normal")
+    >>> init(jax.random.key(0), (3, 3, 16, 32), jnp.bfloat16).shape
+    (3, 3, 16, 32)
+    """
     for name, value, known in (
         ("mode", mode, tuple(_FANS)),
         ("distribution", distribution, get_args(Distribution)),
@@ -144,7 +254,28 @@ def glorot_uniform(
     batch_axis: AxisNumbers = (),
     dtype: Any = None,
 ) -> Initializer:
-    """Uniform of variance 2 / (fan_in + fan_out)."""
+    """Uniform of variance 2 / (fan_in + fan_out).
+
+    Parameters
+    ----------
+    in_axis, out_axis, batch_axis, dtype
+        As in `variance_scaling`.
+
+    Returns
+    -------
+    Initializer
+        A function of a key, a shape, a dtype and a sharding.
+
+    Examples
+    --------
+    >>> w = initializers.glorot_uniform()(jax.random.key(0), (3, 5))
+    >>> bool((abs(w) <= (6 / (3 + 5)) ** 0.5).all())
+    True
+
+    References
+    ----------
+    Glorot and Bengio (2010), AISTATS, eq. 16.
+    """
     return variance_scaling(1.0, "fan_avg", "uniform", in_axis, out_axis, batch_axis, dtype)
 
 
@@ -154,7 +285,32 @@ def glorot_normal(
     batch_axis: AxisNumbers = (),
     dtype: Any = None,
 ) -> Initializer:
-    """Truncated normal of variance 2 / (fan_in + fan_out)."""
+    """Truncated normal of variance 2 / (fan_in + fan_out).
+
+    Parameters
+    ----------
+    in_axis, out_axis, batch_axis, dtype
+        As in `variance_scaling`.
+
+    Returns
+    -------
+    Initializer
+        A function of a key, a shape, a dtype and a sharding.
+
+    Notes
+    -----
+    Cut at two stds of the normal before it is cut, as Keras'; PyTorch's is not cut.
+
+    Examples
+    --------
+    >>> general = initializers.variance_scaling(1.0, "fan_avg", "truncated_normal")
+    >>> initializers.glorot_normal() == general
+    True
+
+    References
+    ----------
+    Glorot and Bengio (2010), AISTATS, eq. 12.
+    """
     return variance_scaling(
         1.0, "fan_avg", "truncated_normal", in_axis, out_axis, batch_axis, dtype
     )
@@ -166,7 +322,28 @@ def lecun_uniform(
     batch_axis: AxisNumbers = (),
     dtype: Any = None,
 ) -> Initializer:
-    """Uniform of variance 1 / fan_in."""
+    """Uniform of variance 1 / fan_in.
+
+    Parameters
+    ----------
+    in_axis, out_axis, batch_axis, dtype
+        As in `variance_scaling`.
+
+    Returns
+    -------
+    Initializer
+        A function of a key, a shape, a dtype and a sharding.
+
+    Examples
+    --------
+    >>> w = initializers.lecun_uniform()(jax.random.key(0), (3, 5))
+    >>> bool((abs(w) <= (3 / 3) ** 0.5).all())
+    True
+
+    References
+    ----------
+    LeCun, Bottou, Orr and Müller (1998), Efficient BackProp, sec. 4.6.
+    """
     return variance_scaling(1.0, "fan_in", "uniform", in_axis, out_axis, batch_axis, dtype)
 
 
@@ -176,7 +353,32 @@ def lecun_normal(
     batch_axis: AxisNumbers = (),
     dtype: Any = None,
 ) -> Initializer:
-    """Truncated normal of variance 1 / fan_in."""
+    """Truncated normal of variance 1 / fan_in.
+
+    Parameters
+    ----------
+    in_axis, out_axis, batch_axis, dtype
+        As in `variance_scaling`.
+
+    Returns
+    -------
+    Initializer
+        A function of a key, a shape, a dtype and a sharding.
+
+    Notes
+    -----
+    Cut at two stds of the normal before it is cut, as Keras'.
+
+    Examples
+    --------
+    >>> general = initializers.variance_scaling(1.0, "fan_in", "truncated_normal")
+    >>> initializers.lecun_normal() == general
+    True
+
+    References
+    ----------
+    LeCun, Bottou, Orr and Müller (1998), Efficient BackProp, sec. 4.6.
+    """
     return variance_scaling(1.0, "fan_in", "truncated_normal", in_axis, out_axis, batch_axis, dtype)
 
 
@@ -186,7 +388,28 @@ def he_uniform(
     batch_axis: AxisNumbers = (),
     dtype: Any = None,
 ) -> Initializer:
-    """Uniform of variance 2 / fan_in."""
+    """Uniform of variance 2 / fan_in.
+
+    Parameters
+    ----------
+    in_axis, out_axis, batch_axis, dtype
+        As in `variance_scaling`.
+
+    Returns
+    -------
+    Initializer
+        A function of a key, a shape, a dtype and a sharding.
+
+    Examples
+    --------
+    >>> w = initializers.he_uniform()(jax.random.key(0), (3, 5))
+    >>> bool((abs(w) <= (6 / 3) ** 0.5).all())
+    True
+
+    References
+    ----------
+    He, Zhang, Ren and Sun (2015), arXiv:1502.01852.
+    """
     return variance_scaling(2.0, "fan_in", "uniform", in_axis, out_axis, batch_axis, dtype)
 
 
@@ -196,7 +419,32 @@ def he_normal(
     batch_axis: AxisNumbers = (),
     dtype: Any = None,
 ) -> Initializer:
-    """Truncated normal of variance 2 / fan_in."""
+    """Truncated normal of variance 2 / fan_in.
+
+    Parameters
+    ----------
+    in_axis, out_axis, batch_axis, dtype
+        As in `variance_scaling`.
+
+    Returns
+    -------
+    Initializer
+        A function of a key, a shape, a dtype and a sharding.
+
+    Notes
+    -----
+    Cut at two stds of the normal before it is cut, as Keras'; PyTorch's is not cut.
+
+    Examples
+    --------
+    >>> general = initializers.variance_scaling(2.0, "fan_in", "truncated_normal")
+    >>> initializers.he_normal() == general
+    True
+
+    References
+    ----------
+    He, Zhang, Ren and Sun (2015), arXiv:1502.01852.
+    """
     return variance_scaling(2.0, "fan_in", "truncated_normal", in_axis, out_axis, batch_axis, dtype)
 
 
@@ -207,14 +455,83 @@ kaiming_normal = he_normal
 
 
 def orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None) -> Initializer:
-    """`scale` times a random matrix of orthonormal rows or columns, whichever are fewer."""
+    """`scale` times a random matrix of orthonormal rows or columns, whichever are fewer.
+
+    Parameters
+    ----------
+    scale : float, default 1
+        The singular values.
+    column_axis : int, default -1
+        The axis of columns; all others are flattened into rows.
+    dtype : dtype, optional
+        That of calls that give none; JAX's default one by default.
+
+    Returns
+    -------
+    Initializer
+        A function of a key, a shape, a dtype and a sharding.
+
+    Raises
+    ------
+    ValueError
+        When it is called, if the shape has fewer than two axes.
+
+    Notes
+    -----
+    Takes every dtype and sharding; JAX's raises in half precision, and with a sharding.
+
+    Examples
+    --------
+    >>> w = initializers.orthogonal()(jax.random.key(0), (3, 5))
+    >>> bool(jnp.allclose(w @ w.T, jnp.eye(3), atol=1e-6))
+    True
+
+    References
+    ----------
+    Saxe, McClelland and Ganguli (2013), arXiv:1312.6120.
+    """
     if scale == 0:
         return constant(0.0, dtype)
     return _Orthogonal(core.orthogonal(gain=abs(float(scale))), column_axis, dtype)
 
 
 def delta_orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None) -> Initializer:
-    """A convolution that is `orthogonal` at the center of its kernel, and zero elsewhere."""
+    """A convolution that is `orthogonal` at the center of its kernel, and zero elsewhere.
+
+    Parameters
+    ----------
+    scale : float, default 1
+        The singular values.
+    column_axis : int, default -1
+        Of no consequence: a random matrix's law is that of its transpose.
+    dtype : dtype, optional
+        That of calls that give none; JAX's default one by default.
+
+    Returns
+    -------
+    Initializer
+        A function of a key, a shape, a dtype and a sharding.
+
+    Raises
+    ------
+    ValueError
+        When it is called, if the shape has not three, four or five axes, or more inputs than
+        outputs.
+
+    Notes
+    -----
+    The center is the lower one of an even kernel. Takes every dtype and sharding.
+
+    Examples
+    --------
+    >>> w = initializers.delta_orthogonal()(jax.random.key(0), (3, 4, 4))
+    >>> [bool(jnp.allclose(tap, 0)) for tap in w]
+    [True, False, True]
+
+    References
+    ----------
+    Xiao, Bahri, Sohl-Dickstein, Schoenholz and Pennington (2018), arXiv:1806.05393.
+    """
     if scale == 0:
         return constant(0.0, dtype)
     return _Orthogonal(core.delta_orthogonal(gain=abs(float(scale))), column_axis, dtype)

@@ -5,7 +5,8 @@ objects (or ``initializers.get("he_normal")``) to layers. Fans are Keras'; for t
 `Initializer` with axes, or `init_model`. What differs is what Keras gets wrong: low-precision draws
 are unbiased and stay within their bounds, float8 is drawn, `Orthogonal` takes every dtype,
 an object without a seed draws anew at every call, and equal seeds of different laws or shapes are
-independent. Every class is a subclass of Keras' own.
+independent. Every class is a subclass of Keras' own. Longer than most modules for the documentation
+of its names.
 """
 
 from __future__ import annotations
@@ -67,7 +68,27 @@ class _Drawn:
 
 @_register
 class RandomNormal(_Drawn, keras.initializers.RandomNormal):  # type: ignore[misc]  # Keras is untyped
-    """Normal of `mean` and `stddev`."""
+    """Normal of `mean` and `stddev`.
+
+    Parameters
+    ----------
+    mean, stddev : float, default 0 and 0.05
+        A std of 0 makes a constant.
+    seed : int, keras.random.SeedGenerator or tf.random.Generator, optional
+        With an integer, values are a function of it, of the class and of the shape, and equal at
+        every call; a generator is advanced by each. Without one, every call draws anew.
+
+    Notes
+    -----
+    With one seed, Keras' values of different laws are correlated; its objects without one repeat
+    their first draw.
+
+    Examples
+    --------
+    >>> init = initializers.RandomNormal()
+    >>> bool((init((3, 5)).numpy() == init((3, 5)).numpy()).any())
+    False
+    """
 
     def _plan(self, shape: tuple[int, ...]) -> tuple[Any, Any, Any]:
         mean, std = float(self.mean), float(self.stddev)
@@ -77,7 +98,25 @@ class RandomNormal(_Drawn, keras.initializers.RandomNormal):  # type: ignore[mis
 
 @_register
 class TruncatedNormal(_Drawn, keras.initializers.TruncatedNormal):  # type: ignore[misc]  # Keras is untyped
-    """Normal of `mean` and, before it is cut at two of them about the mean, `stddev`."""
+    """Normal of `mean` and, before it is cut at two of them about the mean, `stddev`.
+
+    Parameters
+    ----------
+    mean, stddev : float, default 0 and 0.05
+        A std of 0 makes a constant. The std of what comes out is 0.88 `stddev`.
+    seed
+        As in `RandomNormal`.
+
+    Notes
+    -----
+    `fanwise.truncated_normal` takes the std that comes out.
+
+    Examples
+    --------
+    >>> w = initializers.TruncatedNormal(stddev=0.02, seed=0)((3, 5))
+    >>> bool((abs(w.numpy()) <= 0.04).all())
+    True
+    """
 
     def _plan(self, shape: tuple[int, ...]) -> tuple[Any, Any, Any]:
         mean, std = float(self.mean), float(self.stddev)
@@ -88,7 +127,25 @@ class TruncatedNormal(_Drawn, keras.initializers.TruncatedNormal):  # type: igno
 
 @_register
 class RandomUniform(_Drawn, keras.initializers.RandomUniform):  # type: ignore[misc]  # Keras is untyped
-    """Uniform on [`minval`, `maxval`)."""
+    """Uniform on [`minval`, `maxval`).
+
+    Parameters
+    ----------
+    minval, maxval : float, default -0.05 and 0.05
+        Equal ones make a constant.
+    seed
+        As in `RandomNormal`.
+
+    Notes
+    -----
+    Keras' draws of bfloat16 are biased, and some are `maxval`.
+
+    Examples
+    --------
+    >>> w = initializers.RandomUniform(3.0, 4.0, seed=0)((1000,), "bfloat16")
+    >>> bool((w.numpy() < 4).all())
+    True
+    """
 
     def _plan(self, shape: tuple[int, ...]) -> tuple[Any, Any, Any]:
         low, high = float(self.minval), float(self.maxval)
@@ -114,42 +171,204 @@ class _Scaled(_Drawn):
 
 @_register
 class VarianceScaling(_Scaled, keras.initializers.VarianceScaling):  # type: ignore[misc]  # Keras is untyped
-    """Variance `scale` / fan; a normal cut at two stds has it after the cut."""
+    """Variance `scale` / fan; a normal cut at two stds has it after the cut.
+
+    Parameters
+    ----------
+    scale : float, default 1
+        A factor of the variance; those of `fanwise` have the gain, its root.
+    mode : {"fan_in", "fan_out", "fan_avg"}, default "fan_in"
+        Which count divides the variance.
+    distribution : {"truncated_normal", "untruncated_normal", "uniform"}, default "truncated_normal"
+        The family.
+    seed
+        As in `RandomNormal`.
+    input_axes, output_axes : list of int, optional
+        Axes of the inputs and of the outputs, from Keras 3.15 on; by default the last two, and all
+        others of the receptive field.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range.
+
+    Notes
+    -----
+    What Keras' does, in every dtype; see `RandomNormal` for seeds.
+
+    Examples
+    --------
+    >>> init = initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal", seed=0)
+    >>> tuple(init((3, 3, 16, 32), "bfloat16").shape)
+    (3, 3, 16, 32)
+    """
 
 
 @_register
 class GlorotUniform(_Scaled, keras.initializers.GlorotUniform):  # type: ignore[misc]  # Keras is untyped
-    """Uniform of variance 2 / (fan_in + fan_out)."""
+    """Uniform of variance 2 / (fan_in + fan_out).
+
+    Parameters
+    ----------
+    seed, input_axes, output_axes
+        As in `VarianceScaling`.
+
+    Examples
+    --------
+    >>> w = initializers.GlorotUniform(seed=0)((3, 5))
+    >>> bool((abs(w.numpy()) <= (6 / (3 + 5)) ** 0.5).all())
+    True
+
+    References
+    ----------
+    Glorot and Bengio (2010), AISTATS, eq. 16.
+    """
 
 
 @_register
 class GlorotNormal(_Scaled, keras.initializers.GlorotNormal):  # type: ignore[misc]  # Keras is untyped
-    """Truncated normal of variance 2 / (fan_in + fan_out)."""
+    """Truncated normal of variance 2 / (fan_in + fan_out).
+
+    Parameters
+    ----------
+    seed, input_axes, output_axes
+        As in `VarianceScaling`.
+
+    Notes
+    -----
+    Cut at two stds of the normal before it is cut, as JAX's; PyTorch's is not cut.
+
+    Examples
+    --------
+    >>> initializers.get("glorot_normal")((3, 5), "bfloat16").dtype
+    tf.bfloat16
+
+    References
+    ----------
+    Glorot and Bengio (2010), AISTATS, eq. 12.
+    """
 
 
 @_register
 class LecunUniform(_Scaled, keras.initializers.LecunUniform):  # type: ignore[misc]  # Keras is untyped
-    """Uniform of variance 1 / fan_in."""
+    """Uniform of variance 1 / fan_in.
+
+    Parameters
+    ----------
+    seed, input_axes, output_axes
+        As in `VarianceScaling`.
+
+    Examples
+    --------
+    >>> w = initializers.LecunUniform(seed=0)((3, 5))
+    >>> bool((abs(w.numpy()) <= (3 / 3) ** 0.5).all())
+    True
+
+    References
+    ----------
+    LeCun, Bottou, Orr and Müller (1998), Efficient BackProp, sec. 4.6.
+    """
 
 
 @_register
 class LecunNormal(_Scaled, keras.initializers.LecunNormal):  # type: ignore[misc]  # Keras is untyped
-    """Truncated normal of variance 1 / fan_in."""
+    """Truncated normal of variance 1 / fan_in.
+
+    Parameters
+    ----------
+    seed, input_axes, output_axes
+        As in `VarianceScaling`.
+
+    Notes
+    -----
+    Cut at two stds of the normal before it is cut, as JAX's.
+
+    Examples
+    --------
+    >>> initializers.get("lecun_normal")((3, 5), "bfloat16").dtype
+    tf.bfloat16
+
+    References
+    ----------
+    LeCun, Bottou, Orr and Müller (1998), Efficient BackProp, sec. 4.6.
+    """
 
 
 @_register
 class HeUniform(_Scaled, keras.initializers.HeUniform):  # type: ignore[misc]  # Keras is untyped
-    """Uniform of variance 2 / fan_in."""
+    """Uniform of variance 2 / fan_in.
+
+    Parameters
+    ----------
+    seed, input_axes, output_axes
+        As in `VarianceScaling`.
+
+    Examples
+    --------
+    >>> w = initializers.HeUniform(seed=0)((3, 5))
+    >>> bool((abs(w.numpy()) <= (6 / 3) ** 0.5).all())
+    True
+
+    References
+    ----------
+    He, Zhang, Ren and Sun (2015), arXiv:1502.01852.
+    """
 
 
 @_register
 class HeNormal(_Scaled, keras.initializers.HeNormal):  # type: ignore[misc]  # Keras is untyped
-    """Truncated normal of variance 2 / fan_in."""
+    """Truncated normal of variance 2 / fan_in.
+
+    Parameters
+    ----------
+    seed, input_axes, output_axes
+        As in `VarianceScaling`.
+
+    Notes
+    -----
+    Cut at two stds of the normal before it is cut, as JAX's; PyTorch's is not cut.
+
+    Examples
+    --------
+    >>> initializers.get("he_normal")((3, 5), "bfloat16").dtype
+    tf.bfloat16
+
+    References
+    ----------
+    He, Zhang, Ren and Sun (2015), arXiv:1502.01852.
+    """
 
 
 @_register
 class Orthogonal(_Drawn, keras.initializers.Orthogonal):  # type: ignore[misc]  # Keras is untyped
-    """`gain` times a random matrix of orthonormal rows or columns, the first axes flattened."""
+    """`gain` times a random matrix of orthonormal rows or columns, whichever are fewer.
+
+    Parameters
+    ----------
+    gain : float, default 1
+        The singular values.
+    seed
+        As in `RandomNormal`.
+
+    Raises
+    ------
+    ValueError
+        When it is called, if the shape has fewer than two axes.
+
+    Notes
+    -----
+    The last axis is of columns, and all others are flattened into rows. Keras' raises in bfloat16.
+
+    Examples
+    --------
+    >>> w = initializers.Orthogonal(seed=0)((5, 3)).numpy()
+    >>> bool(abs(w.T @ w - [[1, 0, 0], [0, 1, 0], [0, 0, 1]]).max() < 1e-6)
+    True
+
+    References
+    ----------
+    Saxe, McClelland and Ganguli (2013), arXiv:1312.6120.
+    """
 
     def _plan(self, shape: tuple[int, ...]) -> tuple[Any, Any, Any]:
         if len(shape) < 2:

@@ -6,7 +6,7 @@ what PyTorch gets wrong: low-precision draws are unbiased and stay within their 
 normal takes fixed work and is right far from its mean, `orthogonal_` also works in half precision
 and for complex tensors, complex variances are E|w|^2, `sparse_` draws its pattern from the given
 generator, and `dirac_` has no loop. Without a generator, the default one of the tensor's device is
-drawn from, as in PyTorch.
+drawn from, as in PyTorch. Longer than most modules for the documentation of its names.
 """
 
 from __future__ import annotations
@@ -59,7 +59,37 @@ Native = Callable[..., torch.Tensor]
 def uniform_(
     tensor: torch.Tensor, a: float = 0.0, b: float = 1.0, generator: Generator = None
 ) -> torch.Tensor:
-    """Uniform on [`a`, `b`); for a complex tensor, in the real and the imaginary part."""
+    """Uniform on [`a`, `b`); for a complex tensor, in the real and the imaginary part.
+
+    Parameters
+    ----------
+    tensor : torch.Tensor
+        Of any shape, dtype and strides; it is written in place.
+    a, b : float, default 0 and 1
+        The bounds; a tensor of equal ones is constant.
+    generator : torch.Generator, optional
+        On the tensor's device, whose default one is drawn from without it.
+
+    Returns
+    -------
+    torch.Tensor
+        `tensor`.
+
+    Raises
+    ------
+    ValueError
+        If `a` is above `b`.
+
+    Notes
+    -----
+    In bfloat16, PyTorch's draws are biased and fall below `a`; in float8, it raises.
+
+    Examples
+    --------
+    >>> w = uniform_(torch.empty(3, 5, dtype=torch.bfloat16), -0.05, 0.05)
+    >>> bool((w >= -0.05).all() and (w < 0.05).all())
+    True
+    """
     a, b = _number(a), _number(b)
     if a > b:
         raise ValueError(f"`a` must be at most `b`, got {a} and {b}")
@@ -74,7 +104,36 @@ def uniform_(
 def normal_(
     tensor: torch.Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator = None
 ) -> torch.Tensor:
-    """Normal."""
+    """Normal of `mean` and `std`; for a complex tensor, `std` is the root of E|w - `mean`|^2.
+
+    Parameters
+    ----------
+    tensor : torch.Tensor
+        Of any shape, dtype and strides; it is written in place.
+    mean, std : float, default 0 and 1
+        A tensor of std 0 is constant.
+    generator : torch.Generator, optional
+        On the tensor's device, whose default one is drawn from without it.
+
+    Returns
+    -------
+    torch.Tensor
+        `tensor`.
+
+    Raises
+    ------
+    ValueError
+        If `std` is negative.
+
+    Notes
+    -----
+    In float8, PyTorch's raises.
+
+    Examples
+    --------
+    >>> normal_(torch.empty(3, 5, dtype=torch.float8_e4m3fn)).dtype
+    torch.float8_e4m3fn
+    """
     mean, std = _number(mean), _number(std)
     if std < 0:
         raise ValueError(f"`std` must be at least 0, got {std}")
@@ -94,7 +153,41 @@ def trunc_normal_(
     b: float = 2.0,
     generator: Generator = None,
 ) -> torch.Tensor:
-    """Normal of `mean` and `std`, given that it is within the absolute bounds `a` and `b`."""
+    """Normal of `mean` and `std`, given that it is within the absolute bounds `a` and `b`.
+
+    Parameters
+    ----------
+    tensor : torch.Tensor
+        Of any shape, dtype and strides; it is written in place.
+    mean, std : float, default 0 and 1
+        Those of the normal before it is cut.
+    a, b : float, default -2 and 2
+        The bounds, which do not scale with `std`.
+    generator : torch.Generator, optional
+        On the tensor's device, whose default one is drawn from without it.
+
+    Returns
+    -------
+    torch.Tensor
+        `tensor`.
+
+    Raises
+    ------
+    ValueError
+        If `a` is above `b`, or `std` is not positive.
+
+    Notes
+    -----
+    Takes fixed work, and is right however far the bounds are from the mean; from a few stds on,
+    PyTorch's is another law. `fanwise.truncated_normal` takes the std that comes out, and bounds in
+    stds.
+
+    Examples
+    --------
+    >>> w = trunc_normal_(torch.empty(1000), a=8.0, b=9.0)
+    >>> bool((w >= 8).all() and (w <= 9).all())
+    True
+    """
     mean, std, a, b = _number(mean), _number(std), _number(a), _number(b)
     if a > b or std <= 0:
         raise ValueError(f"`a` must be at most `b`, and `std` positive, got {a}, {b} and {std}")
@@ -115,7 +208,38 @@ def trunc_normal_(
 
 
 def dirac_(tensor: torch.Tensor, groups: int = 1) -> torch.Tensor:
-    """The identity of a convolution: one at the center, position size // 2, of each channel."""
+    """The identity of a convolution: one at the center, position size // 2, of each channel.
+
+    Parameters
+    ----------
+    tensor : torch.Tensor
+        Of three, four or five axes: out, in, and those of a receptive field.
+    groups : int, default 1
+        Of channels; each is an identity.
+
+    Returns
+    -------
+    torch.Tensor
+        `tensor`.
+
+    Raises
+    ------
+    ValueError
+        If `tensor` has another rank, or its first axis is not divisible by `groups`.
+
+    Notes
+    -----
+    PyTorch writes one element at a time.
+
+    Examples
+    --------
+    >>> dirac_(torch.empty(2, 2, 3))[0, 0]
+    tensor([0., 1., 0.])
+
+    References
+    ----------
+    Zagoruyko and Komodakis (2017), arXiv:1706.00388.
+    """
     if tensor.ndimension() not in (3, 4, 5):
         raise ValueError("Only tensors with 3, 4, or 5 dimensions are supported")
     if tensor.size(0) % groups:
@@ -128,14 +252,81 @@ def dirac_(tensor: torch.Tensor, groups: int = 1) -> torch.Tensor:
 def xavier_uniform_(
     tensor: torch.Tensor, gain: float = 1.0, generator: Generator = None
 ) -> torch.Tensor:
-    """Uniform of variance 2 `gain`^2 / (fan_in + fan_out)."""
+    """Uniform of variance 2 `gain`^2 / (fan_in + fan_out).
+
+    Parameters
+    ----------
+    tensor : torch.Tensor
+        Of two or more axes: out, in, and those of a receptive field.
+    gain : float, default 1
+        A factor of the std.
+    generator : torch.Generator, optional
+        On the tensor's device, whose default one is drawn from without it.
+
+    Returns
+    -------
+    torch.Tensor
+        `tensor`.
+
+    Raises
+    ------
+    ValueError
+        If `tensor` has fewer than two axes, or an option is out of its range.
+
+    Notes
+    -----
+    Of a complex tensor, E|w|^2 is the variance; PyTorch's is twice that.
+
+    Examples
+    --------
+    >>> w = xavier_uniform_(torch.empty(3, 5), gain=calculate_gain("relu"))
+    >>> bool((w.abs() <= (2 * 6 / (3 + 5)) ** 0.5).all())
+    True
+
+    References
+    ----------
+    Glorot and Bengio (2010), AISTATS, eq. 16.
+    """
     return _init_scaled(tensor, generator, _native.xavier_uniform_, "glorot_uniform", gain)
 
 
 def xavier_normal_(
     tensor: torch.Tensor, gain: float = 1.0, generator: Generator = None
 ) -> torch.Tensor:
-    """Normal of variance 2 `gain`^2 / (fan_in + fan_out)."""
+    """Normal of variance 2 `gain`^2 / (fan_in + fan_out).
+
+    Parameters
+    ----------
+    tensor : torch.Tensor
+        Of two or more axes: out, in, and those of a receptive field.
+    gain : float, default 1
+        A factor of the std.
+    generator : torch.Generator, optional
+        On the tensor's device, whose default one is drawn from without it.
+
+    Returns
+    -------
+    torch.Tensor
+        `tensor`.
+
+    Raises
+    ------
+    ValueError
+        If `tensor` has fewer than two axes, or an option is out of its range.
+
+    Notes
+    -----
+    Keras' and JAX's are cut at two stds.
+
+    Examples
+    --------
+    >>> xavier_normal_(torch.empty(3, 5)).shape
+    torch.Size([3, 5])
+
+    References
+    ----------
+    Glorot and Bengio (2010), AISTATS, eq. 12.
+    """
     return _init_scaled(tensor, generator, _native.xavier_normal_, "glorot_normal", gain)
 
 
@@ -146,7 +337,45 @@ def kaiming_uniform_(
     nonlinearity: Any = "leaky_relu",
     generator: Generator = None,
 ) -> torch.Tensor:
-    """Uniform of variance gain^2 / fan, with the gain of `nonlinearity` of negative slope `a`."""
+    """Uniform of variance gain^2 / fan, with the gain of `nonlinearity` of negative slope `a`.
+
+    Parameters
+    ----------
+    tensor : torch.Tensor
+        Of two or more axes: out, in, and those of a receptive field.
+    a : float, default 0
+        The negative slope, if `nonlinearity` is "leaky_relu".
+    mode : {"fan_in", "fan_out"}, default "fan_in"
+        Which fan divides the variance.
+    nonlinearity : str, default "leaky_relu"
+        As in `calculate_gain`.
+    generator : torch.Generator, optional
+        On the tensor's device, whose default one is drawn from without it.
+
+    Returns
+    -------
+    torch.Tensor
+        `tensor`.
+
+    Raises
+    ------
+    ValueError
+        If `tensor` has fewer than two axes, or an option is out of its range.
+
+    Notes
+    -----
+    Of a complex tensor, E|w|^2 is the variance; PyTorch's is twice that.
+
+    Examples
+    --------
+    >>> w = kaiming_uniform_(torch.empty(3, 5), mode="fan_in", nonlinearity="relu")
+    >>> bool((w.abs() <= (6 / 5) ** 0.5).all())
+    True
+
+    References
+    ----------
+    He, Zhang, Ren and Sun (2015), arXiv:1502.01852.
+    """
     native = _native.kaiming_uniform_
     return _init_kaiming(tensor, generator, native, "he_uniform", a, mode, nonlinearity)
 
@@ -158,13 +387,81 @@ def kaiming_normal_(
     nonlinearity: Any = "leaky_relu",
     generator: Generator = None,
 ) -> torch.Tensor:
-    """Normal of variance gain^2 / fan, with the gain of `nonlinearity` of negative slope `a`."""
+    """Normal of variance gain^2 / fan, with the gain of `nonlinearity` of negative slope `a`.
+
+    Parameters
+    ----------
+    tensor : torch.Tensor
+        Of two or more axes: out, in, and those of a receptive field.
+    a, mode, nonlinearity
+        As in `kaiming_uniform_`.
+    generator : torch.Generator, optional
+        On the tensor's device, whose default one is drawn from without it.
+
+    Returns
+    -------
+    torch.Tensor
+        `tensor`.
+
+    Raises
+    ------
+    ValueError
+        If `tensor` has fewer than two axes, or an option is out of its range.
+
+    Notes
+    -----
+    Keras' and JAX's `he_normal` are cut at two stds.
+
+    Examples
+    --------
+    >>> kaiming_normal_(torch.empty(3, 5), mode="fan_out", nonlinearity="relu").shape
+    torch.Size([3, 5])
+
+    References
+    ----------
+    He, Zhang, Ren and Sun (2015), arXiv:1502.01852, eqs. 10 and 14.
+    """
     native = _native.kaiming_normal_
     return _init_kaiming(tensor, generator, native, "he_normal", a, mode, nonlinearity)
 
 
 def orthogonal_(tensor: torch.Tensor, gain: float = 1, generator: Generator = None) -> torch.Tensor:
-    """`gain` times a random matrix of orthonormal rows or columns, trailing axes flattened."""
+    """`gain` times a random matrix of orthonormal rows or columns, whichever are fewer.
+
+    Parameters
+    ----------
+    tensor : torch.Tensor
+        Of two or more axes; those behind the first are flattened into columns.
+    gain : float, default 1
+        The singular values.
+    generator : torch.Generator, optional
+        On the tensor's device, whose default one is drawn from without it.
+
+    Returns
+    -------
+    torch.Tensor
+        `tensor`.
+
+    Raises
+    ------
+    ValueError
+        If `tensor` has fewer than two axes.
+
+    Notes
+    -----
+    PyTorch's raises in half precision and for complex tensors. For one matrix for each gate of an
+    LSTM, use `init_` with axes.
+
+    Examples
+    --------
+    >>> w = orthogonal_(torch.empty(3, 5))
+    >>> torch.allclose(w @ w.T, torch.eye(3), atol=1e-6)
+    True
+
+    References
+    ----------
+    Saxe, McClelland and Ganguli (2013), arXiv:1312.6120.
+    """
     if tensor.ndimension() < 2:
         raise ValueError("Only tensors with 2 or more dimensions are supported")
     # The law of a Haar matrix is that of its negative.
@@ -175,7 +472,42 @@ def orthogonal_(tensor: torch.Tensor, gain: float = 1, generator: Generator = No
 def sparse_(
     tensor: torch.Tensor, sparsity: float, std: float = 0.01, generator: Generator = None
 ) -> torch.Tensor:
-    """Normal, but for ceil(`sparsity` x rows) zeros at random places of each column."""
+    """Normal, but for ceil(`sparsity` x rows) zeros at random places of each column.
+
+    Parameters
+    ----------
+    tensor : torch.Tensor
+        Of two axes.
+    sparsity : float
+        From 0 to 1.
+    std : float, default 0.01
+        That of the others.
+    generator : torch.Generator, optional
+        On the tensor's device, whose default one is drawn from without it.
+
+    Returns
+    -------
+    torch.Tensor
+        `tensor`.
+
+    Raises
+    ------
+    ValueError
+        If `tensor` has another rank, or `sparsity` is out of its range.
+
+    Notes
+    -----
+    PyTorch's takes the places from the global generator, whatever `generator` is.
+
+    Examples
+    --------
+    >>> (sparse_(torch.empty(10, 4), sparsity=0.25) == 0).sum(dim=0)
+    tensor([3, 3, 3, 3])
+
+    References
+    ----------
+    Martens (2010), ICML.
+    """
     if tensor.ndimension() != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
     if not 0 <= sparsity <= 1:
