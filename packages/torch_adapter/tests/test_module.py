@@ -256,6 +256,34 @@ def test_meta_is_planned_and_filled_after_to_empty():
         assert torch.equal(filled.get_parameter(name), tensor)
 
 
+def test_buffers_on_meta_start_from_defaults_or_must_be_named():
+    class Rotary(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("frequencies", torch.ones(4), persistent=False)
+
+    with torch.device("meta"):
+        model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), Rotary())
+    recipe = only(*HE.rules)
+    with pytest.raises(
+        RecipeError,
+        match=r"`module` must have values where nothing is drawn, got the buffer '2\.frequencies' "
+        "on meta: name it in `loaded`, or give a rule of kind 'buffer'",
+    ):
+        plan_module(model, recipe)
+    ruled = only(Rule(scheme=ones(), kind="buffer", match="2.*"), *recipe.rules)
+    assert plan_module(model, ruled).entries[-1].rule == 0
+    ledger = plan_module(model, recipe, loaded={"2.frequencies"})
+    model.to_empty(device="cpu")
+    for buffer in model.buffers():
+        buffer.fill_(77)  # what memory has in it
+    init_module_(model, ledger, seed=0, loaded={"2.frequencies"})
+    assert (model[1].running_mean == 0).all()
+    assert (model[1].running_var == 1).all()
+    assert model[1].num_batches_tracked == 0
+    assert (model[2].frequencies == 77).all()
+
+
 def test_a_ledger_of_another_module_is_an_error():
     """As after `to_empty`, which makes tied parameters two."""
     with torch.device("meta"):

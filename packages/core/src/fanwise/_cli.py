@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except ModuleNotFoundError as error:
-        print(f"error: {error}: this needs numpy, safetensors and rich", file=sys.stderr)
+        print(f"error: {error}: pip install numpy safetensors rich", file=sys.stderr)
         return 1
     except (ValueError, TypeError, OSError, ArithmeticError, MemoryError, RecursionError) as error:
         print(f"error: {error or type(error).__name__}", file=sys.stderr)

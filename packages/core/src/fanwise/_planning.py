@@ -77,9 +77,11 @@ def plan_model(recipe: Recipe, parameters: Iterable[Parameter], /) -> Ledger:
         else:
             if not faults:
                 entries.append(_plan(parameter, *found, recipe, by_path))
+    kinds = sorted({parameter.kind for parameter in parameters})
     faults += [
         f"every rule must be the first to match a parameter, or be optional, "
         f"got rule {index} {_selector(rule)}"
+        + ("" if rule.kind in (None, *kinds) else f" of a model whose kinds are {kinds}")
         for index, rule in enumerate(recipe.rules)
         if index not in used and not rule.optional
     ]
@@ -164,6 +166,8 @@ def _plan(
             plan = resolve(scheme, parameter.shape, axes, fans=fans, field=parameter.field)
     except (AxesError, FanError, LawError, SchemeError, RecipeError) as error:
         error.add_note(f"parameter: {parameter.path}; rule {index} {_selector(rule)}")
+        if parameter.axes is None and rule.axes is None and isinstance(error, AxesError):
+            error.add_note("neither the parameter nor the rule declares axes")
         raise
     return Entry(parameter, "initialized", index, plan, rule.note)
 

@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
+try:
+    import numpy as np
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError("the embedded backend needs NumPy") from error
 
 from . import samplers
 from ._axes import Axes
@@ -389,10 +392,6 @@ def _uniforms(
     bits = 32 if dtype == np.float32 else 64
     unsigned = np.uint32 if bits == 32 else np.uint64
     words = generator.integers(0, 1 << bits, size=shape, dtype=unsigned)
-    scale = math.ldexp(1.0, -bits)
-
-    def centered(words: Array) -> Array:
-        numbers: Array = (words.astype(dtype) + dtype.type(0.5)) * dtype.type(scale)
-        return numbers
-
-    return centered(words), centered(~words)
+    half, scale = dtype.type(0.5), dtype.type(math.ldexp(1.0, -bits))
+    u, complement = ((w.astype(dtype) + half) * scale for w in (words, ~words))
+    return u, complement

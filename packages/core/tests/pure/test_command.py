@@ -122,7 +122,7 @@ def test_bad_arguments_are_named(arguments, message, capsys):
 def test_what_is_not_installed_is_named(files, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "safetensors", None)
     assert main(["plan", "model.safetensors", "--recipe", files[1]]) == 1
-    assert "this needs numpy, safetensors and rich" in capsys.readouterr().err
+    assert "pip install numpy safetensors rich" in capsys.readouterr().err
 
 
 def test_init_needs_a_seed(files, capsys):

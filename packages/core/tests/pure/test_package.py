@@ -72,3 +72,9 @@ def test_modules_are_short_or_say_why(module):
     text = module.read_text()
     if len(text.splitlines()) > 400:
         assert "Longer than most modules" in (ast.get_docstring(ast.parse(text)) or "")
+
+
+def test_numpy_is_asked_for_by_name():
+    code = f"import sys; sys.modules['numpy'] = None; import {package.__name__}.numpy"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "ModuleNotFoundError: the embedded backend needs NumPy" in found.stderr

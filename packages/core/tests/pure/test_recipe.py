@@ -157,7 +157,8 @@ def plan(*rules, parameters=MODEL[1:3]):
             RecipeError,
             "every parameter must match a rule, got none for 'layers.0.attn.weight'; "
             "every parameter must match a rule, got none for 'layers.0.proj.weight'; "
-            "every rule must be the first to match a parameter, or be optional, got rule 0 ('x', kind 'bias')",
+            "every rule must be the first to match a parameter, or be optional, got rule 0 ('x', kind 'bias') "
+            "of a model whose kinds are ['weight']",
         ),
         (
             plan(Rule(scheme=zeros()), parameters=[MODEL[2], MODEL[2]]),
@@ -304,6 +305,12 @@ def test_notes_have_the_path_and_the_rule():
     with pytest.raises(FanError) as caught:
         plan(Rule(scheme=he_normal()), parameters=[Parameter("b", (3,), Axes("out"))])()
     assert caught.value.__notes__[-1] == "parameter: b; rule 0 ('*')"
+    with pytest.raises(AxesError) as undeclared:
+        plan(Rule(scheme=he_normal()), parameters=[Parameter("w", (3, 4))])()
+    assert undeclared.value.__notes__[-2:] == [
+        "parameter: w; rule 0 ('*')",
+        "neither the parameter nor the rule declares axes",
+    ]
     with pytest.raises(DtypeError) as unfit:
         plan_model(Recipe((Rule(scheme=normal(std=1e9)),)), [Parameter("w", (3,))]).check_draws(
             "float16"

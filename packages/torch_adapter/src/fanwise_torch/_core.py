@@ -29,6 +29,7 @@ from fanwise import (
     kernels as kernels,
     normal as normal,
     noting_parameter as noting_parameter,
+    ones as ones,
     orthogonal as orthogonal,
     parse_path as parse_path,
     plan_model as plan_model,
@@ -38,4 +39,5 @@ from fanwise import (
     stream_key as stream_key,
     truncated_normal as truncated_normal,
     uniform as uniform,
+    zeros as zeros,
 )

@@ -10,9 +10,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
-from ._core import Axes, Declaration, kernels
-
-_BUFFER = Declaration(kind="buffer")
+from ._core import Axes, Declaration, kernels, ones, zeros
 
 
 @functools.singledispatch
@@ -131,7 +129,11 @@ def _(layer: nn.GroupNorm) -> Mapping[str, Declaration]:
 
 @declare.register
 def _(layer: _NormBase) -> Mapping[str, Declaration]:
-    return {**_norm(1), "running_mean": _BUFFER, "running_var": _BUFFER}
+    return {
+        **_norm(1),
+        "running_mean": Declaration(kind="buffer", default=zeros()),
+        "running_var": Declaration(kind="buffer", default=ones()),
+    }
 
 
 @declare.register

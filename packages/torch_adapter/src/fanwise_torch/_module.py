@@ -46,6 +46,11 @@ class Slot:
         """Whether it is assigned, through a parametrization."""
         return _is_parametrized(self.layer, self.name)
 
+    @property
+    def is_count(self) -> bool:
+        """Whether it is a norm's count of batches, which is zero where its mean is drawn."""
+        return isinstance(self.layer, _NormBase) and self.name == "num_batches_tracked"
+
     def finish(self) -> None:
         """Do what the layer needs once the tensor has been drawn."""
         layer: Any = self.layer
@@ -103,8 +108,8 @@ def init_module_(
     a parametrized layer is assigned, through the parametrization's `right_inverse`; what that makes
     of it is its own, and may be of another law. The row at an embedding's
     `padding_idx` is zero, as in PyTorch. Buffers are left as they are unless a rule is of kind
-    "buffer"; the running statistics of norms may have one, and their counts are then zero. After
-    `to_empty`, buffers have no values: a model that computes its own must do so again.
+    "buffer". On `meta` they have no values: a ledger that is planned there starts the running
+    statistics of norms anew, and others must be named in `loaded`, and be computed by the model.
 
     Examples
     --------
@@ -174,6 +179,7 @@ def _plan(
         _check_same([entry.parameter for entry in ledger.entries], parameters)
     else:
         ledger = plan_model(recipe, parameters)
+    _check_valued(slots, ledger)
     statuses = {entry.path: entry.status for entry in ledger.entries}
     dtypes = {}
     for slot in slots:
@@ -224,6 +230,7 @@ def _slots(module: nn.Module, loaded: set[str]) -> Iterator[Slot]:
                     "buffer" if is_buffer else declared.kind,
                     declared.fans_of and _join(prefix, declared.fans_of),
                     field="complex" if tensor.is_complex() else "real",
+                    default=declared.default if is_buffer and tensor.is_meta else None,
                 )
                 if path in loaded or (
                     _is_parametrized(layer, name)
@@ -343,10 +350,23 @@ def _check_apart(slots: list[Slot], statuses: Mapping[str, str]) -> None:
             )
 
 
+def _check_valued(slots: list[Slot], ledger: Ledger) -> None:
+    """Raise if a buffer on `meta`, which has no values, would get none."""
+    for slot, entry in zip(slots, ledger.entries, strict=True):
+        left = entry.status == "skipped" and entry.rule is None and slot.tensor.is_meta
+        if left and not slot.is_count:
+            raise RecipeError(
+                f"`module` must have values where nothing is drawn, got the buffer "
+                f"{entry.path!r} on meta: name it in `loaded`, or give a rule of kind 'buffer'"
+            )
+
+
 def _check_same(planned: list[Parameter], found: list[Parameter]) -> None:
     """Raise if a module is not the one that was planned."""
     for expected, actual in itertools.zip_longest(planned, found):
-        if expected != actual:
+        # A default is that of a buffer on `meta`, where the module may no longer be.
+        pair = {replace(p, default=None) if p is not None else p for p in (expected, actual)}
+        if len(pair) > 1:
             raise RecipeError(
                 f"`recipe` must be a ledger of this module, got one of {expected} "
                 f"where the module has {actual}"
