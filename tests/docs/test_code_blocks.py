@@ -19,12 +19,16 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def programs():
-    """The Python of each page: its blocks build on each other."""
-    return [
-        pytest.param("\n".join(blocks), id=str(path.relative_to(ROOT)))
-        for path in PAGES
-        if (blocks := [t for kind, t in BLOCK.findall(path.read_text()) if kind == "python"])
-    ]
+    """The Python of each page, whose blocks build on each other; the first page's stand alone."""
+    found = []
+    for path in PAGES:
+        blocks = [text for kind, text in BLOCK.findall(path.read_text()) if kind == "python"]
+        name = str(path.relative_to(ROOT))
+        if path == ROOT / "README.md":
+            found += [pytest.param(text, id=f"{name}-{i}") for i, text in enumerate(blocks)]
+        elif blocks:
+            found.append(pytest.param("\n".join(blocks), id=name))
+    return found
 
 
 def commands():
