@@ -210,7 +210,7 @@ def test_frozen_and_loaded_variables_are_left():
 
 @pytest.mark.parametrize(
     ("loaded", "message"),
-    [("Dense_0.kernel", "not one string"), ({"kernel"}, r"got \['kernel'\]")],
+    [("Dense_0.kernel", "must be a collection of names, got"), ({"kernel"}, r"got \['kernel'\]")],
 )
 def test_loaded_must_be_paths(loaded, message):
     with pytest.raises(RecipeError, match=message):

@@ -4,11 +4,22 @@ import copy
 
 import pytest
 import torch
-from fanwise_torch import init_module_
+from fanwise_torch import init_module_, plan_module
 from torch import nn
-from torch.nn.utils import parametrizations, parametrize
+from torch.nn.utils import parametrizations, parametrize, prune
 
-from fanwise import Axes, Recipe, RecipeError, Rule, he_normal, normal, orthogonal, zeros
+from fanwise import (
+    Axes,
+    Recipe,
+    RecipeError,
+    Rule,
+    he_normal,
+    identity,
+    normal,
+    orthogonal,
+    uniform,
+    zeros,
+)
 
 pytestmark = pytest.mark.global_generator  # constructing a layer draws from it
 
@@ -88,7 +99,7 @@ def test_a_view_of_a_loaded_parameter_is_not_drawn():
         init_module_(model, only(Rule(scheme=he_normal())), seed=0, loaded={"0.weight"})
 
 
-@pytest.mark.parametrize(("loaded", "message"), [("0.weight", "not one string"),
+@pytest.mark.parametrize(("loaded", "message"), [(None, "got None"), ("0.weight", "must be a collection of names, got"),
                                                  ({"0.wieght"}, r"got \['0\.wieght'\]")])  # fmt: skip
 def test_loaded_must_be_names(loaded, message):
     with pytest.raises(RecipeError, match=message):
@@ -128,6 +139,150 @@ def test_what_is_assigned_comes_after_the_parameters_of_its_parametrization():
     init_module_(plain, HE_LINEAR, seed=0)
     assert torch.allclose(layer.weight, plain.weight, atol=1e-5)
     assert not layer.parametrizations.weight[0].training
+
+
+class Half(nn.Module):
+    def forward(self, weight):
+        return weight / 2
+
+    def right_inverse(self, weight):
+        return weight * 2
+
+
+def test_an_original_that_another_layer_holds_is_not_written_behind_its_back():
+    """Whether it is to be left, or would be written twice."""
+    for left in ("loaded", "frozen", None):
+        embedding, head = nn.Embedding(5, 3), nn.Linear(3, 5, bias=False)
+        head.weight = embedding.weight
+        parametrize.register_parametrization(head, "weight", Half(), unsafe=True)
+        rules = (Rule(left_as="frozen", match="0.weight"),) if left == "frozen" else ()
+        loaded = {"0.weight"} if left == "loaded" else ()
+        before = embedding.weight.clone()
+        with pytest.raises(RecipeError, match=r"'0\.weight' and '1\.weight' that share memory"):
+            init_module_(nn.Sequential(embedding, head),
+                         only(*rules, Rule(scheme=normal(std=1.0))), seed=0, loaded=loaded)  # fmt: skip
+        assert torch.equal(embedding.weight, before)
+
+
+def test_a_shared_parametrization_is_assigned_once():
+    shared = nn.Linear(4, 4)
+    parametrize.register_parametrization(shared, "weight", Half())
+    plain = nn.Linear(4, 4)
+    init_module_(nn.Sequential(shared, nn.ReLU(), shared), HE_LINEAR, seed=0)
+    init_module_(nn.Sequential(plain), HE_LINEAR, seed=0)
+    assert torch.equal(shared.weight, plain.weight)
+
+
+def test_a_parameter_is_drawn_although_a_buffer_is_the_same_memory():
+    class Cached(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("cache", torch.zeros(3, 4))
+            self.layer = nn.Linear(4, 3, bias=False)
+            self.layer.weight = nn.Parameter(self.cache)
+
+    model = Cached()
+    ledger = init_module_(model, only(Rule(scheme=he_normal())), seed=0)
+    assert {e.path: e.status for e in ledger.entries} == {
+        "cache": "tied",
+        "layer.weight": "initialized",
+    }
+    assert (model.cache != 0).all()
+
+
+def test_a_tie_is_drawn_by_the_axes_of_the_layer_that_knows_them():
+    class Table(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.empty(5, 3))
+
+    model = nn.Sequential(Table(), nn.Linear(3, 5, bias=False))
+    model[1].weight = model[0].weight
+    ledger = init_module_(model, only(Rule(scheme=he_normal())), seed=0)
+    assert [entry.status for entry in ledger.entries] == ["tied", "initialized"]
+
+
+def test_what_a_parametrization_draws_is_of_the_seed():
+    """And not of the global generator, which planning leaves alone, too."""
+    weights = []
+    for seed in (0, 0, 1):
+        layer = parametrizations.orthogonal(nn.Linear(6, 4), orthogonal_map="matrix_exp")
+        torch.manual_seed(len(weights))
+        before = torch.get_rng_state()
+        recipe = only(HE_LINEAR.rules[0], Rule(scheme=orthogonal()))
+        plan_module(layer, recipe)
+        init_module_(layer, recipe, seed=seed)
+        assert torch.equal(torch.get_rng_state(), before)
+        weights.append((layer.weight, layer.parametrizations.weight[0].base))
+    assert all(torch.equal(*pair) for pair in zip(weights[0], weights[1], strict=True))
+    assert not torch.equal(weights[0][1], weights[2][1])
+
+
+def test_a_value_that_cannot_be_assigned_is_an_error_before_anything_is_written():
+    class Exponential(nn.Module):
+        def forward(self, weight):
+            return weight.exp()
+
+        def right_inverse(self, weight):
+            if (weight < 0).any():
+                raise ValueError("negative")
+            return weight.log()
+
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+    nn.init.ones_(model[1].weight)
+    parametrize.register_parametrization(model[1], "weight", Exponential())
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(RecipeError, match="got ValueError: negative") as found:
+        init_module_(model, HE_LINEAR, seed=0)
+    assert "parameter: 1.weight" in found.value.__notes__
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    init_module_(model, only(HE_LINEAR.rules[0], Rule(scheme=uniform(low=1, high=2))), seed=0)
+    assert (model[1].weight >= 1).all()
+
+
+def test_a_parametrization_may_have_an_inverse_for_some_values_alone():
+    class Gram(nn.Module):
+        def forward(self, factor):
+            return factor @ factor.mT
+
+        def right_inverse(self, weight):
+            return torch.linalg.cholesky(weight)  # of which zeros have none
+
+    layer = nn.Linear(4, 4, bias=False)
+    layer.weight = nn.Parameter(torch.eye(4))
+    parametrize.register_parametrization(layer, "weight", Gram())
+    init_module_(layer, only(Rule(scheme=identity())), seed=0)
+    assert torch.equal(layer.weight, torch.eye(4))
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*is deprecated:FutureWarning")
+def test_hooks_of_an_older_kind():
+    pruned = nn.Linear(4, 4, bias=False)
+    prune.l1_unstructured(pruned, "weight", amount=0.5)
+    for layer in (pruned, nn.utils.spectral_norm(nn.Linear(4, 4, bias=False))):
+        ledger = init_module_(layer, only(Rule(scheme=he_normal())), seed=0)
+        (entry,) = (e for e in ledger.entries if e.plan is not None)
+        assert (entry.path, entry.plan.axes) == ("weight_orig", Axes("out in"))
+    layer = nn.utils.weight_norm(nn.Linear(4, 4))
+    with pytest.raises(RecipeError, match="got 'weight' of the older weight_norm: use"):
+        init_module_(layer, HE_LINEAR, seed=0)
+
+
+def test_a_module_is_on_meta_as_a_whole_or_not_at_all():
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4, device="meta"))
+    plan_module(model, HE_LINEAR)
+    with pytest.raises(RecipeError, match=r"got '1\.bias' on it and '0\.bias' not"):
+        init_module_(model, HE_LINEAR, seed=0)
+
+
+def test_every_scheme_is_assigned_through_a_parametrization(scheme):
+    assigned, plain = nn.Conv1d(8, 8, 3, groups=1), nn.Conv1d(8, 8, 3)
+    if scheme.name == "identity":
+        assigned, plain = nn.Linear(4, 4), nn.Linear(4, 4)
+    parametrize.register_parametrization(assigned, "weight", Half())
+    for layer in (assigned, plain):
+        init_module_(layer, only(HE_LINEAR.rules[0], Rule(scheme=scheme)), seed=0)
+    assert torch.equal(assigned.weight, plain.weight)
 
 
 def test_many_views_of_one_buffer_are_apart():

@@ -10,6 +10,8 @@ from fanwise_torch import nn_init
 from scipy import stats
 from torch.nn import init as native
 
+from fanwise import DtypeError
+
 pytestmark = pytest.mark.global_generator
 
 LINEAR, CONV = (300, 200), (64, 32, 5, 3)
@@ -176,8 +178,6 @@ def test_a_generator_is_one_of_pytorchs():
 @pytest.mark.parametrize(
     "call",
     [
-        lambda init: init.normal_(torch.empty(100, dtype=torch.bfloat16), 1.0, 0.002),
-        lambda init: init.normal_(torch.empty(100, dtype=torch.float16), 0.0, 1e4),
         lambda init: init.dirac_(torch.empty(3, 3, 3, dtype=torch.int64)),
         lambda init: init.dirac_(torch.empty(0, 3, 3)),
         lambda init: init.sparse_(torch.empty(3, 4), 0.9),
@@ -185,12 +185,55 @@ def test_a_generator_is_one_of_pytorchs():
     ],
 )
 def test_what_pytorch_alone_can_make_something_of_is_pytorchs(call):
-    """Dtypes too coarse or too small for a law, and edges."""
+    """Integers, and edges."""
     drawn = []
     for module in (nn_init, native):
         torch.manual_seed(2)
         drawn.append(call(module))
     assert torch.equal(*drawn)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize(
+    ("dtype", "mean", "std"),
+    [(torch.bfloat16, 1.0, 0.002), (torch.float16, 0.0, 1e4), (torch.complex32, 0.0, 1.0)],
+    ids=str,
+)
+@pytest.mark.filterwarnings(
+    "ignore:ComplexHalf",
+    "ignore:Torchinductor does not support",
+    "ignore::DeprecationWarning",  # from inside torch.compile
+)
+def test_half_precision_rounds_a_law_that_it_cannot_hold(dtype, mean, std, compiled):
+    wide = torch.complex64 if dtype.is_complex else torch.float32
+    normal = torch.compile(nn_init.normal_, fullgraph=True) if compiled else nn_init.normal_
+    torch.manual_seed(2)
+    drawn = normal(torch.empty(100, dtype=dtype), mean, std)
+    torch.manual_seed(2)
+    rounded = nn_init.normal_(torch.empty(100, dtype=wide), mean, std).to(dtype)
+    assert torch.equal(drawn.to(wide), rounded.to(wide))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: nn_init.normal_(torch.empty(3, dtype=torch.int64)), r"got torch\.int64"),
+        (lambda: nn_init.normal_(torch.empty(3, dtype=torch.float8_e4m3fn), 0.0, 1e9),
+         "float8_e4m3fn"),
+    ],
+)  # fmt: skip
+def test_what_no_dtype_can_make_of_a_law_is_an_error(call, message):
+    with pytest.raises(DtypeError, match=message):
+        call()
+
+
+def test_infinite_bounds_cut_nothing():
+    torch.manual_seed(0)
+    drawn = nn_init.trunc_normal_(torch.empty(100), a=-math.inf, b=math.inf)
+    torch.manual_seed(0)
+    assert torch.equal(drawn, nn_init.normal_(torch.empty(100)))
+    above = nn_init.trunc_normal_(torch.empty(100), a=1.0, b=math.inf)
+    assert (above >= 1).all()
 
 
 def test_numbers_may_be_tensors():
@@ -200,6 +243,7 @@ def test_numbers_may_be_tensors():
         lambda x: nn_init.uniform_(x, -std, std),
         lambda x: nn_init.xavier_normal_(x, std),
         lambda x: nn_init.orthogonal_(x, std),
+        lambda x: nn_init.sparse_(x, torch.tensor(0.5), std),
     ):
         assert call(torch.empty(4, 4)).abs().max() < 0.2
 

@@ -6,39 +6,11 @@ from fanwise_torch import init_, init_like, nn_init
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from fanwise import (
-    Axes,
-    DtypeError,
-    Fans,
-    constant,
-    delta_orthogonal,
-    dirac,
-    glorot_normal,
-    glorot_uniform,
-    he_normal,
-    he_uniform,
-    identity,
-    lecun_normal,
-    lecun_uniform,
-    normal,
-    ones,
-    orthogonal,
-    sparse,
-    truncated_normal,
-    uniform,
-    variance_scaling,
-    zeros,
-)
+from fanwise import Axes, DtypeError, Fans, he_normal, normal, orthogonal, zeros
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # from inside torch.compile
 
 AXES = Axes("out in kernel", groups=2)
-SCHEMES = [
-    zeros(), ones(), constant(value=0.5), normal(std=0.1), uniform(bound=0.1),
-    truncated_normal(std=0.1), variance_scaling(fan="avg"), glorot_normal(), glorot_uniform(),
-    he_normal(), he_uniform(), lecun_normal(), lecun_uniform(), orthogonal(), delta_orthogonal(),
-    dirac(), sparse(sparsity=0.5, std=0.1), identity(),
-]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -46,18 +18,40 @@ def _fresh_compiler():
     torch._dynamo.reset()
 
 
-@pytest.mark.parametrize("scheme", SCHEMES, ids=str)
-def test_compiled_is_eager(scheme):
+KINDS = {
+    "plain": lambda shape: torch.empty(shape),
+    "leaf": lambda shape: nn.Parameter(torch.empty(shape)),
+    "strided": lambda shape: torch.empty(shape[::-1]).permute(*reversed(range(len(shape)))),
+    "bfloat16": lambda shape: torch.empty(shape, dtype=torch.bfloat16),
+    "complex": lambda shape: torch.empty(shape, dtype=torch.complex64),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.filterwarnings("ignore:Torchinductor does not support code generation for complex")
+def test_compiled_is_eager(scheme, kind):
     axes, shape = (Axes("out in"), (6, 4)) if scheme.name == "identity" else (AXES, (8, 3, 3))
 
     @torch.compile(fullgraph=True)
     def compiled(tensor):
-        return init_(tensor, scheme, axes, generator=2**64 - 1, path="w") * 2
+        init_(tensor, scheme, axes, generator=2**64 - 1, path="w")
 
-    eager = init_(torch.empty(shape), scheme, axes, generator=2**64 - 1, path="w")
-    tensor = torch.empty(shape)
-    assert torch.equal(compiled(tensor), eager * 2)
+    tensor, eager = KINDS[kind](shape), KINDS[kind](shape)
+    compiled(tensor)
+    init_(eager, scheme, axes, generator=2**64 - 1, path="w")
     assert torch.equal(tensor, eager)
+    assert tensor.is_leaf
+
+
+def test_what_is_compiled_may_be_used_at_once():
+    scheme = normal(std=1.0)
+
+    @torch.compile(fullgraph=True)
+    def compiled(tensor):
+        return init_(tensor, scheme, generator=0) * 2
+
+    tensor = torch.empty(5)
+    assert torch.equal(compiled(tensor), tensor * 2)
 
 
 def test_compiled_with_fans():
@@ -97,6 +91,25 @@ def test_compiled_with_other_seeds_and_numbers():
     compiled = torch.compile(draw, fullgraph=True)
     for seed in (0, 1, 22, 2**40, 2**64 - 1):
         assert torch.equal(compiled(torch.empty(4, 3), seed), draw(torch.empty(4, 3), seed))
+
+
+@pytest.mark.parametrize("seed", [-1, 2**64, True])
+def test_compiled_seeds_are_checked(seed):
+    scheme = normal(std=1.0)
+    compiled = torch.compile(lambda tensor: init_(tensor, scheme, generator=seed), fullgraph=True)
+    with pytest.raises(Exception, match="`generator` must be"):
+        compiled(torch.empty(3))
+
+
+@pytest.mark.global_generator
+@pytest.mark.filterwarnings("ignore:Torchinductor does not support code generation for complex")
+def test_compiled_drop_in_of_complex_tensors():
+    for function in (nn_init.uniform_, nn_init.normal_, nn_init.xavier_uniform_):
+        compiled = torch.compile(function, fullgraph=True)
+        torch.manual_seed(0)
+        drawn = compiled(torch.empty(4, 6, dtype=torch.complex64))
+        torch.manual_seed(0)
+        assert torch.equal(drawn, function(torch.empty(4, 6, dtype=torch.complex64)))
 
 
 @pytest.mark.global_generator

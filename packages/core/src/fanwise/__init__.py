@@ -45,7 +45,15 @@ from ._gains import GainConvention, gain
 from ._joint_laws import Field, HaarOrthogonal, ZeroInflated
 from ._laws import Constant, Law, Normal, TruncatedNormal, Uniform, law_data
 from ._ledger import Entry, Ledger, Measured
-from ._parameter import Declaration, LeftAs, Parameter, model_from_data, model_to_data
+from ._parameter import (
+    Declaration,
+    LeftAs,
+    Parameter,
+    check_loaded,
+    declared_in,
+    model_from_data,
+    model_to_data,
+)
 from ._plan import Part, Plan, resolve
 from ._planning import plan_model
 from ._recipe import Depth, Recipe, Rule
@@ -101,10 +109,12 @@ __all__ = [
     "__version__",
     "block_fans",
     "check_draw",
+    "check_loaded",
     "component_dtype",
     "compute_dtype",
     "conformance",
     "constant",
+    "declared_in",
     "delta_orthogonal",
     "dirac",
     "draw",

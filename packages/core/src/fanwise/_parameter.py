@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -169,6 +169,81 @@ def model_from_data(data: Any, /) -> tuple[Parameter, ...]:
     """
     document = read_document(data, "model", {"name", "reference", "parameters"})
     return tuple(map(Parameter.from_data, as_list("parameters", document.get("parameters"))))
+
+
+def declared_in(declarations: Any, name: str, shape: Shape, /, owner: str) -> Declaration | None:
+    """What a layer declares of one of its parameters, if it does.
+
+    Parameters
+    ----------
+    declarations : mapping of str to Declaration, or to a function from a shape to one
+        What the layer declares, by name.
+    name : str
+        The parameter's name in the layer.
+    shape : tuple of int
+        Its shape.
+    owner : str
+        What the layer is called in an error.
+
+    Returns
+    -------
+    Declaration or None
+        What it declares.
+
+    Raises
+    ------
+    RecipeError
+        If the declarations are of another kind.
+
+    Examples
+    --------
+    >>> declared_in({"weight": Declaration(Axes("out in"))}, "weight", (8, 4), owner="Linear").axes
+    Axes('out in')
+    """
+    if not isinstance(declarations, Mapping):
+        raise RecipeError(f"`declare` must return a mapping for {owner}, got {declarations!r}")
+    declared = declarations.get(name)
+    if callable(declared):
+        declared = declared(shape)
+    if declared is not None and not hasattr(declared, "fans_of"):
+        raise RecipeError(
+            f"`declare` must return Declarations for {owner}, got {declared!r} for {name!r}"
+        )
+    return declared
+
+
+def check_loaded(loaded: Any, known: Iterable[str], /) -> frozenset[str]:
+    """The names of what is loaded, if the model has them.
+
+    Parameters
+    ----------
+    loaded : iterable of str
+        What a user says is loaded from a checkpoint.
+    known : iterable of str
+        The names in the model.
+
+    Returns
+    -------
+    frozenset of str
+        The names.
+
+    Raises
+    ------
+    RecipeError
+        If `loaded` is not names, or one is not known.
+
+    Examples
+    --------
+    >>> sorted(check_loaded(["b", "a"], {"a", "b", "c"}))
+    ['a', 'b']
+    """
+    if isinstance(loaded, str) or not isinstance(loaded, Iterable):
+        raise RecipeError(f"`loaded` must be a collection of names, got {loaded!r}")
+    names = frozenset(loaded)
+    unknown = sorted(map(str, names - frozenset(known)))
+    if unknown:
+        raise RecipeError(f"`loaded` must be names in the model, got {unknown}")
+    return names
 
 
 def check_left_as(left_as: Any) -> None:

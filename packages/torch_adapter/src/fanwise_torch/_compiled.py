@@ -21,8 +21,8 @@ def initialize(
     """Initialize a tensor in place by a call of `_tensor.initialize`, as text."""
     if seed is not None and seed >= 1 << 63:
         seed -= 1 << 64  # the operator's integers have a sign
-    torch.ops.fanwise.initialize_(tensor, call, seed, list(numbers))
-    return tensor
+    with torch.no_grad():
+        return tensor.copy_(torch.ops.fanwise.initialized(tensor, call, seed, list(numbers)))
 
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # the compiler is untyped
@@ -44,20 +44,22 @@ def encode_named(scheme: str, groups: int, words: dict[str, str], numbers: list[
     return json.dumps({"name": scheme, "groups": groups, "words": words, "numbers": numbers})
 
 
-@torch.library.custom_op("fanwise::initialize_", mutates_args=("tensor",))
-def _initialize(tensor: torch.Tensor, call: str, seed: int | None, numbers: list[float]) -> None:
+# One that returns a tensor: Inductor cannot compile one that writes into a complex tensor.
+@torch.library.custom_op("fanwise::initialized", mutates_args=())
+def _initialized(
+    like: torch.Tensor, call: str, seed: int | None, numbers: list[float]
+) -> torch.Tensor:
     from . import _tensor, nn_init
 
+    tensor = torch.empty_like(like)
     data = json.loads(call)
     if "name" in data:
         options: dict[str, Any] = {
             **data["words"],
             **dict(zip(data["numbers"], numbers, strict=True)),
         }
-        scheme, axes = nn_init.make(data["name"], tensor.dim(), data["groups"], options)
-        _tensor.initialize(tensor, scheme, axes, None, None)
-        return
-    _tensor.initialize(
+        return nn_init.draw(tensor, None, data["name"], data["groups"], options)
+    return _tensor.initialize(
         tensor,
         Scheme.from_data(data["scheme"]),
         None if data["axes"] is None else Axes.from_data(data["axes"]),
@@ -67,6 +69,6 @@ def _initialize(tensor: torch.Tensor, call: str, seed: int | None, numbers: list
     )
 
 
-@_initialize.register_fake
-def _(tensor: torch.Tensor, call: str, seed: int | None, numbers: list[float]) -> None:
-    pass
+@_initialized.register_fake
+def _(like: torch.Tensor, call: str, seed: int | None, numbers: list[float]) -> torch.Tensor:
+    return torch.empty_like(like)

@@ -34,7 +34,7 @@ def declare(layer: nn.Module, /) -> Mapping[str, Declaration]:
 
     Returns
     -------
-    mapping of str to Declaration
+    mapping of str to Declaration, or to a function from a shape to one
         By name. What is not declared has no axes, and is a "bias" if its name ends so, else a
         "weight".
     """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import nn
 
@@ -14,21 +16,26 @@ def memory(tensor: torch.Tensor, /) -> object:
 
 
 def overlaps(tensors: list[torch.Tensor], /) -> list[tuple[int, int]]:
-    """Pairs, by their places in the list, of tensors that share an element."""
+    """Pairs, by their places in the list, of tensors that share an element.
+
+    For every tensor that shares one with others before it, at least one pair.
+    """
     storages: dict[object, list[int]] = {}
     for index, tensor in enumerate(tensors):
         if _has_storage(tensor):
             key = tensor.untyped_storage().data_ptr(), tensor.device
             storages.setdefault(key, []).append(index)
     found = []
-    for shared in storages.values():
-        shared.sort(key=lambda index: tensors[index].data_ptr())
-        for place, one in enumerate(shared):
-            for other in shared[place + 1 :]:
-                if tensors[other].data_ptr() >= _end(tensors[one]):
-                    break
-                if _share(tensors[one], tensors[other]):
-                    found.append((one, other))
+    for indices in storages.values():
+        reaching: list[int] = []  # into each other
+        end = 0
+        for index in sorted(indices, key=lambda index: tensors[index].data_ptr()):
+            if tensors[index].data_ptr() >= end:
+                found += _sharing(tensors, reaching)
+                reaching = []
+            reaching.append(index)
+            end = max(end, _end(tensors[index]))
+        found += _sharing(tensors, reaching)
     return found
 
 
@@ -45,15 +52,23 @@ def _end(tensor: torch.Tensor) -> int:
     return tensor.data_ptr() + elements * tensor.element_size()
 
 
-def _share(one: torch.Tensor, other: torch.Tensor) -> bool:
-    """Whether two tensors that reach into each other share an element, byte by byte."""
-    start = min(one.data_ptr(), other.data_ptr())
-    written = torch.zeros(max(_end(one), _end(other)) - start, dtype=torch.bool, device="cpu")
-    found = False
-    for tensor in (one, other):
-        size = tensor.element_size()
-        strides = (*(stride * size for stride in tensor.stride()), 1)
-        view = written.as_strided((*tensor.shape, size), strides, tensor.data_ptr() - start)
-        found = bool(view.any())
-        view.fill_(True)
+def _sharing(tensors: list[torch.Tensor], reaching: list[int]) -> list[tuple[int, int]]:
+    """Pairs among tensors that reach into each other, by writing down whose each place is."""
+    if len(reaching) < 2:
+        return []
+    start = min(tensors[index].data_ptr() for index in reaching)
+    starts = {index: tensors[index].data_ptr() - start for index in reaching}
+    unit = math.gcd(*starts.values(), *(tensors[index].element_size() for index in reaching))
+    places = (max(_end(tensors[index]) for index in reaching) - start) // unit
+    owners = torch.full((places,), -1, dtype=torch.int32, device="cpu")
+    positions = torch.arange(places, device="cpu")
+    found = []
+    for index in reaching:
+        units = tensors[index].element_size() // unit
+        strides = (*(stride * units for stride in tensors[index].stride()), 1)
+        shape = (*tensors[index].shape, units)
+        own = positions.as_strided(shape, strides, starts[index] // unit).reshape(-1)
+        others = set(torch.unique(owners[own]).tolist()) - {-1}
+        found += [(other, index) for other in sorted(others)]
+        owners[own] = index
     return found

@@ -38,7 +38,10 @@ _CHUNK = {"cpu": 1 << 20}
 _SAMPLER_CHUNK = {"cpu": 1 << 15}
 _DEVICE_CHUNK = 1 << 24
 
-_ERFINV_REACH = 3.0  # parent stds: within, float32 resolves the error function well
+# In parent stds: within the first, float32 resolves the error function well; beyond the second is
+# less than the 2**-53 that a float64 resolves.
+_ERFINV_REACH = 3.0 + 1e-9
+_WHOLE_REACH = 8.3
 
 
 class TorchSource:
@@ -58,6 +61,13 @@ class TorchSource:
     ------
     SourceError
         If a generator is of another device.
+
+    Examples
+    --------
+    >>> plan = resolve(he_normal(), (8, 4), Axes("out in"))
+    >>> w = draw(plan, TorchSource(0, "fc.weight"), dtype="float32")
+    >>> w.shape, w.dtype
+    (torch.Size([8, 4]), torch.float32)
     """
 
     xp = xp
@@ -149,11 +159,15 @@ class TorchSource:
             modulus = partial(samplers.truncated_modulus, xp, parent_std=parent_std, bound=high)
             return self._isotropic(region, dtype, generator, modulus, out)
         inner = inner_bounds(low, high, dtype)
-        a, b = ((bound - parent_mean) / (parent_std * math.sqrt(2)) for bound in (low, high))
-        central = max(-a, b) * math.sqrt(2) <= _ERFINV_REACH and math.erf(b) - math.erf(a) > 0.5
+        below, above = (parent_mean - low) / parent_std, (high - parent_mean) / parent_std
+        a, b = -below / math.sqrt(2), above / math.sqrt(2)
+        whole = min(below, above) >= _WHOLE_REACH
+        central = max(below, above) <= _ERFINV_REACH and math.erf(b) - math.erf(a) > 0.5
 
         def values(chunk: torch.Tensor) -> torch.Tensor:
-            if central:  # the same law as below, in half the time and in place
+            if whole:
+                chunk.normal_(parent_mean, parent_std, generator=generator)
+            elif central:  # the same law as below, in half the time and in place
                 chunk.uniform_(math.erf(a), math.erf(b), generator=generator).erfinv_()
                 chunk.mul_(parent_std * math.sqrt(2)).add_(parent_mean)
             else:
@@ -169,7 +183,7 @@ class TorchSource:
                 )
             return chunk.clamp_(*inner)
 
-        return self._fill(region, dtype, out, values, _SAMPLER_CHUNK)
+        return self._fill(region, dtype, out, values, _CHUNK if whole else _SAMPLER_CHUNK)
 
     def permutation(self, count: int, size: int, /) -> torch.Tensor:
         """`count` independent permutations of range(`size`)."""

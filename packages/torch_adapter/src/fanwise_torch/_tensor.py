@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
-from collections.abc import Sequence
-from typing import Any
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
 
 import torch
 
@@ -126,7 +128,7 @@ def init_like(
     """
     new = torch.empty_like(tensor, dtype=dtype, device=device, memory_format=memory_format)
     initialize(new, scheme, axes, fans, _checked(scheme, generator, path), path)
-    return new.requires_grad_(requires_grad)
+    return new.requires_grad_() if requires_grad else new
 
 
 def initialize(
@@ -152,29 +154,45 @@ def initialize(
 
 
 def write(
-    tensor: torch.Tensor, plan: Plan, generator: Generator, path: str | Sequence[str]
+    tensor: torch.Tensor,
+    plan: Plan,
+    generator: Generator,
+    path: str | Sequence[str],
+    zero_rows: Iterable[int] = (),
 ) -> None:
     """Draw a plan into a tensor; one without values, fake or `meta`, is left as it is."""
     name = dtype_name(tensor.dtype)
-    if tensor.is_meta or type(tensor).__name__ == "FakeTensor":
+    if tensor.is_meta or _is_a(tensor, "torch._subclasses.fake_tensor", "FakeTensor"):
         check_draw(plan, name)
         return
     with torch.no_grad():
-        if is_dtensor(tensor):  # the whole is drawn, and the shard kept
-            from torch.distributed.tensor import DTensor, distribute_tensor
-
-            assert isinstance(tensor, DTensor)
-            local, mesh = tensor.to_local(), tensor.device_mesh
-            whole = torch.empty(tensor.shape, dtype=tensor.dtype, device=local.device)
-            write(whole, plan, generator, path)
-            local.copy_(distribute_tensor(whole, mesh, tensor.placements).to_local())
+        if _is_a(tensor, "torch.distributed.tensor", "DTensor"):
+            _write_shard(cast(Any, tensor), plan, generator, path, zero_rows)
             return
         draw(plan, TorchSource(generator, path, device=tensor.device), dtype=name, out=tensor)
+        for row in zero_rows:
+            tensor[row].zero_()
 
 
-def is_dtensor(tensor: torch.Tensor) -> bool:
-    """Whether a tensor is distributed over ranks; its module is imported if so."""
-    return type(tensor).__name__ == "DTensor" and hasattr(tensor, "placements")
+def _write_shard(tensor: Any, plan: Plan, *how: Any) -> None:
+    """Draw the whole of a tensor that is distributed over ranks, and keep this rank's shard."""
+    from torch.distributed.tensor import distribute_tensor
+
+    local = tensor.to_local()
+    whole = torch.empty(tensor.shape, dtype=tensor.dtype, device=local.device)
+    write(whole, plan, *how)
+    # All ranks have the whole, and nothing need be sent; releases before 2.6 send it.
+    options: dict[str, Any] = {}
+    if "src_data_rank" in inspect.signature(distribute_tensor).parameters:
+        options["src_data_rank"] = None
+    shard = distribute_tensor(whole, tensor.device_mesh, tensor.placements, **options)
+    local.copy_(shard.to_local())
+
+
+def _is_a(tensor: torch.Tensor, module: str, name: str) -> bool:
+    """Whether a tensor is of a class of a module, which is then imported already."""
+    found = sys.modules.get(module)
+    return found is not None and isinstance(tensor, getattr(found, name))
 
 
 def check_tensor(tensor: Any) -> None:
@@ -183,6 +201,8 @@ def check_tensor(tensor: Any) -> None:
         raise SourceError(f"`tensor` must be a torch.Tensor, got {type(tensor).__name__}")
     if torch.nn.parameter.is_lazy(tensor):
         raise SourceError("`tensor` must have a shape, got a lazy parameter: run the module once")
+    if getattr(tensor, "_is_flat_param", False):
+        raise SourceError("`tensor` must be one parameter, got FSDP's flat one: use fully_shard")
     if tensor.layout != torch.strided:
         raise SourceError(f"`tensor` must be strided, got layout {tensor.layout}")
     if tensor.is_inference() and not torch.is_inference_mode_enabled():
@@ -213,6 +233,8 @@ def _checked(scheme: Scheme, generator: Generator, path: str | Sequence[str]) ->
     if generator is None or isinstance(generator, torch.Generator):
         return generator
     if torch.compiler.is_compiling():  # where an integer may be a symbol
+        if isinstance(generator, bool) or not 0 <= generator < 1 << 64:
+            raise SourceError("`generator` must be a seed from 0 up to 2**64 - 1")
         return generator
     if isinstance(generator, bool) or not hasattr(generator, "__index__"):
         raise SourceError(f"`generator` must be a torch.Generator or a seed, got {generator!r}")

@@ -53,7 +53,13 @@ __all__ = [
 ]
 
 Generator = torch.Generator | None
-Native = Callable[..., torch.Tensor]
+
+# Dtypes that PyTorch rounds into, whatever is lost of a law, and where it is drawn for them.
+_HALF = {
+    torch.float16: torch.float32,
+    torch.bfloat16: torch.float32,
+    torch.complex32: torch.complex64,
+}
 
 
 def uniform_(
@@ -95,10 +101,7 @@ def uniform_(
         raise ValueError(f"`a` must be at most `b`, got {a} and {b}")
     if a == b:
         return constant_(tensor, a)
-    if tensor.is_complex():
-        uniform_(torch.view_as_real(tensor.detach()), a, b, generator)
-        return tensor
-    return _init(tensor, generator, _native.uniform_, (a, b), "uniform", low=a, high=b)
+    return _init(tensor, generator, "uniform", low=a, high=b)
 
 
 def normal_(
@@ -142,7 +145,7 @@ def normal_(
     if tensor.is_complex() and mean != 0:
         with torch.no_grad():
             return normal_(tensor, 0.0, std, generator).add_(mean)
-    return _init(tensor, generator, _native.normal_, (mean, std), "normal", mean=mean, std=std)
+    return _init(tensor, generator, "normal", mean=mean, std=std)
 
 
 def trunc_normal_(
@@ -174,7 +177,8 @@ def trunc_normal_(
     Raises
     ------
     ValueError
-        If `a` is above `b`, or `std` is not positive.
+        If `a` is above `b`, or `std` is not positive; for a complex tensor, unless `mean` is 0
+        and `a` is -`b`.
 
     Notes
     -----
@@ -193,11 +197,11 @@ def trunc_normal_(
         raise ValueError(f"`a` must be at most `b`, and `std` positive, got {a}, {b} and {std}")
     if a == b:
         return constant_(tensor, a)
+    if a == -math.inf and b == math.inf:
+        return normal_(tensor, mean, std, generator)
     return _init(
         tensor,
         generator,
-        _native.trunc_normal_,
-        (mean, std, a, b),
         "truncated_normal",
         parent_mean=mean,
         parent_std=std,
@@ -246,7 +250,7 @@ def dirac_(tensor: torch.Tensor, groups: int = 1) -> torch.Tensor:
         raise ValueError("dim 0 must be divisible by groups")
     if tensor.numel() == 0 or not (tensor.is_floating_point() or tensor.is_complex()):
         return _native.dirac_(tensor, groups)
-    return _draw(tensor, None, "dirac", groups, center="upper")
+    return _init(tensor, None, "dirac", groups, center="upper")
 
 
 def xavier_uniform_(
@@ -287,7 +291,7 @@ def xavier_uniform_(
     ----------
     Glorot and Bengio (2010), AISTATS, eq. 16.
     """
-    return _init_scaled(tensor, generator, _native.xavier_uniform_, "glorot_uniform", gain)
+    return _init_scaled(tensor, generator, "glorot_uniform", gain)
 
 
 def xavier_normal_(
@@ -327,7 +331,7 @@ def xavier_normal_(
     ----------
     Glorot and Bengio (2010), AISTATS, eq. 12.
     """
-    return _init_scaled(tensor, generator, _native.xavier_normal_, "glorot_normal", gain)
+    return _init_scaled(tensor, generator, "glorot_normal", gain)
 
 
 def kaiming_uniform_(
@@ -376,8 +380,7 @@ def kaiming_uniform_(
     ----------
     He, Zhang, Ren and Sun (2015), arXiv:1502.01852.
     """
-    native = _native.kaiming_uniform_
-    return _init_kaiming(tensor, generator, native, "he_uniform", a, mode, nonlinearity)
+    return _init_kaiming(tensor, generator, "he_uniform", a, mode, nonlinearity)
 
 
 def kaiming_normal_(
@@ -421,8 +424,7 @@ def kaiming_normal_(
     ----------
     He, Zhang, Ren and Sun (2015), arXiv:1502.01852, eqs. 10 and 14.
     """
-    native = _native.kaiming_normal_
-    return _init_kaiming(tensor, generator, native, "he_normal", a, mode, nonlinearity)
+    return _init_kaiming(tensor, generator, "he_normal", a, mode, nonlinearity)
 
 
 def orthogonal_(tensor: torch.Tensor, gain: float = 1, generator: Generator = None) -> torch.Tensor:
@@ -466,7 +468,7 @@ def orthogonal_(tensor: torch.Tensor, gain: float = 1, generator: Generator = No
         raise ValueError("Only tensors with 2 or more dimensions are supported")
     # The law of a Haar matrix is that of its negative.
     gain = abs(_number(gain))
-    return _init_scaled(tensor, generator, _native.orthogonal_, "orthogonal", gain)
+    return _init_scaled(tensor, generator, "orthogonal", gain)
 
 
 def sparse_(
@@ -510,12 +512,12 @@ def sparse_(
     """
     if tensor.ndimension() != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
+    sparsity, std = _number(sparsity), _number(std)
     if not 0 <= sparsity <= 1:
         raise ValueError(f"`sparsity` must be from 0 to 1, got {sparsity}")
     if math.ceil(sparsity * tensor.size(0)) == tensor.size(0) or std == 0:
         return zeros_(tensor)
-    options = {"sparsity": sparsity, "std": _number(std), "per": "in"}
-    return _init(tensor, generator, _native.sparse_, (sparsity, std), "sparse", **options)
+    return _init(tensor, generator, "sparse", sparsity=sparsity, std=std, per="in")
 
 
 def __getattr__(name: str) -> Any:
@@ -528,23 +530,17 @@ def _number(value: Any) -> float:
 
 
 def _init_scaled(
-    tensor: torch.Tensor, generator: Generator, native: Native, scheme: str, gain: float
+    tensor: torch.Tensor, generator: Generator, scheme: str, gain: float
 ) -> torch.Tensor:
     _check_rank(tensor)
     gain = _number(gain)
     if gain == 0 or tensor.numel() == 0:
         return zeros_(tensor)
-    return _init(tensor, generator, native, (gain,), scheme, gain=gain)
+    return _init(tensor, generator, scheme, gain=gain)
 
 
 def _init_kaiming(
-    tensor: torch.Tensor,
-    generator: Generator,
-    native: Native,
-    scheme: str,
-    a: float,
-    mode: str,
-    nonlinearity: Any,
+    tensor: torch.Tensor, generator: Generator, scheme: str, a: float, mode: str, nonlinearity: Any
 ) -> torch.Tensor:
     if tensor.numel() == 0:
         warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=3)
@@ -553,11 +549,8 @@ def _init_kaiming(
     if mode.lower() not in modes:
         raise ValueError(f"`mode` must be one of {', '.join(modes)}, got {mode!r}")
     _check_rank(tensor)
-    options = {
-        "gain": calculate_gain(nonlinearity, a),
-        "fan": mode.lower().removeprefix("fan_"),
-    }
-    return _init(tensor, generator, native, (a, mode, nonlinearity), scheme, **options)
+    gain = calculate_gain(nonlinearity, a)
+    return _init(tensor, generator, scheme, gain=gain, fan=mode.lower().removeprefix("fan_"))
 
 
 def _check_rank(tensor: torch.Tensor) -> None:
@@ -568,26 +561,11 @@ def _check_rank(tensor: torch.Tensor) -> None:
 
 
 def _init(
-    tensor: torch.Tensor,
-    generator: Generator,
-    native: Native,
-    arguments: tuple[Any, ...],
-    scheme: str,
-    **options: Any,
-) -> torch.Tensor:
-    """Draw a scheme; or, in a dtype that cannot hold its law, what PyTorch makes of it."""
-    if generator is not None and not isinstance(generator, torch.Generator):
-        raise TypeError(f"`generator` must be a torch.Generator or None, got {generator!r}")
-    try:
-        return _draw(tensor, generator, scheme, **options)
-    except core.DtypeError:
-        return native(tensor, *arguments, generator=generator)
-
-
-def _draw(
     tensor: torch.Tensor, generator: Generator, scheme: str, groups: int = 1, **options: Any
 ) -> torch.Tensor:
     """Draw a scheme into a tensor whose axes are taken for those of a convolution."""
+    if generator is not None and not isinstance(generator, torch.Generator):
+        raise TypeError(f"`generator` must be a torch.Generator or None, got {generator!r}")
     if torch.compiler.is_compiling() and generator is None:
         from . import _compiled  # here, as it imports the compiler
 
@@ -596,16 +574,27 @@ def _draw(
         call = _compiled.encode_named(scheme, groups, words, numbers)
         values = [float(options[name]) for name in numbers]
         return _compiled.initialize(tensor, call, None, values)
-    made, axes = make(scheme, tensor.dim(), groups, options)
-    return initialize(tensor, made, axes, None, generator)
+    return draw(tensor, generator, scheme, groups, options)
 
 
-def make(
-    scheme: str, rank: int, groups: int, options: dict[str, Any]
-) -> tuple[core.Scheme, core.Axes | None]:
-    """A scheme by its name, and the axes that PyTorch takes those of a tensor for."""
+def draw(
+    tensor: torch.Tensor, generator: Generator, scheme: str, groups: int, options: dict[str, Any]
+) -> torch.Tensor:
+    """Draw a scheme by its name; what half precision cannot hold is rounded all the same."""
+    if scheme == "uniform" and tensor.is_complex():  # PyTorch's, in each part
+        draw(torch.view_as_real(tensor.detach()), generator, scheme, groups, options)
+        return tensor
+    rank = tensor.dim()
     axes = core.Axes("out in" + " kernel" * (rank - 2), groups=groups) if rank > 1 else None
-    return getattr(core, scheme)(**options), axes
+    made = getattr(core, scheme)(**options)
+    try:
+        return initialize(tensor, made, axes, None, generator)
+    except core.DtypeError:
+        if tensor.dtype not in _HALF:
+            raise
+    wide = torch.empty_like(tensor, dtype=_HALF[tensor.dtype])
+    with torch.no_grad():
+        return tensor.copy_(initialize(wide, made, axes, None, generator))
 
 
 def _deprecated(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
