@@ -53,6 +53,7 @@ from ._parameter import (
     declared_in,
     model_from_data,
     model_to_data,
+    tie,
 )
 from ._plan import Part, Plan, resolve
 from ._planning import plan_model
@@ -144,6 +145,7 @@ __all__ = [
     "samplers",
     "sparse",
     "stream_key",
+    "tie",
     "truncated_normal",
     "uniform",
     "variance_scaling",

@@ -31,7 +31,7 @@ def draw_structured(scheme: Scheme, part: Part, source: RandomSource, dtype: str
         shape = (view.copies * view.groups, view.rows, view.inputs)
         matrices = xp.broadcast_to(scheme["gain"] * eye, shape)
     if scheme.name in ("dirac", "delta_orthogonal"):
-        tap = _center_tap(scheme, view, matrices.dtype, source)
+        tap = xp.reshape(_center_tap(scheme, view, matrices.dtype, source), (1, 1, 1, view.taps))
         matrices = matrices[..., None] * tap + 0.0  # no negative zeros
     return to_storage(xp, matrices, part.shape, part.axes)
 

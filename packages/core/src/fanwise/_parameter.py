@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, get_args
 
 from ._axes import Axes, Shape, check_shape
@@ -210,6 +210,49 @@ def declared_in(declarations: Any, name: str, shape: Shape, /, owner: str) -> De
             f"`declare` must return Declarations for {owner}, got {declared!r} for {name!r}"
         )
     return declared
+
+
+def tie(parameters: Iterable[Parameter], storages: Iterable[object], /) -> list[Parameter]:
+    """Declare as tied the parameters that are one in memory, and all left if one is.
+
+    The first is drawn that is no buffer and has axes, or else the first of any kind.
+
+    Parameters
+    ----------
+    parameters : iterable of Parameter
+        In the model's order.
+    storages : iterable of hashable
+        For each, what is equal for those that are one in memory.
+
+    Returns
+    -------
+    list of Parameter
+        In the same order.
+
+    Examples
+    --------
+    >>> embedding = Parameter("embedding", (50, 8), Axes("in out", one_hot=True), "embedding")
+    >>> head = Parameter("head.weight", (50, 8), Axes("out in"), left_as="loaded")
+    >>> embedding, head = tie([embedding, head], [0, 0])
+    >>> embedding.left_as, head.tied_to
+    ('loaded', 'embedding')
+    """
+    parameters, storages = list(parameters), list(storages)
+    groups: dict[object, list[Parameter]] = {}
+    for parameter, storage in zip(parameters, storages, strict=True):
+        groups.setdefault(storage, []).append(parameter)
+    tied = []
+    for parameter, storage in zip(parameters, storages, strict=True):
+        same = groups[storage]
+        first = min(same, key=lambda p: (p.kind == "buffer", p.axes is None))
+        reasons = {p.left_as for p in same} - {None}
+        reason = "loaded" if "loaded" in reasons else next(iter(reasons), None)
+        tied.append(
+            replace(parameter, left_as=reason)
+            if parameter is first
+            else replace(parameter, tied_to=first.path, left_as=None, default=None)
+        )
+    return tied
 
 
 def check_loaded(loaded: Any, known: Iterable[str], /) -> frozenset[str]:

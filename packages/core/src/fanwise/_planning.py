@@ -63,6 +63,7 @@ def plan_model(recipe: Recipe, parameters: Iterable[Parameter], /) -> Ledger:
             used.add(found[0])
         if parameter.tied_to is not None:
             entries.append(Entry(parameter, "tied"))
+            faults += _faults_of_tie(recipe, parameter, by_path)
         elif parameter.left_as is not None:
             entries.append(Entry(parameter, parameter.left_as))
         elif found is None and parameter.default is not None:
@@ -129,6 +130,22 @@ def _structural_faults(
                 f"of shape {parameter.shape}, got {parameter.tied_to!r} for {parameter.path!r}"
             )
     return faults
+
+
+def _faults_of_tie(
+    recipe: Recipe, parameter: Parameter, by_path: Mapping[str, Parameter]
+) -> list[str]:
+    """What a rule leaves under one of its names must be left under the one that is drawn."""
+    found, target = _first_match(recipe, parameter), by_path.get(parameter.tied_to or "")
+    if found is None or found[1].left_as is None or target is None or target.left_as is not None:
+        return []
+    drawn = _first_match(recipe, target)
+    if drawn is not None and drawn[1].left_as is not None:
+        return []
+    return [
+        f"a rule that leaves {parameter.path!r} must leave what it is tied to, "
+        f"got {target.path!r} that is drawn"
+    ]
 
 
 def _first_match(recipe: Recipe, parameter: Parameter) -> tuple[int, Rule] | None:

@@ -18,6 +18,8 @@ from fanwise import (
     RecipeError,
     Rule,
     SchemeError,
+    check_loaded,
+    declared_in,
     he_normal,
     lecun_uniform,
     model_from_data,
@@ -26,6 +28,7 @@ from fanwise import (
     ones,
     orthogonal,
     plan_model,
+    tie,
     zeros,
 )
 
@@ -169,6 +172,15 @@ def plan(*rules, parameters=MODEL[1:3]):
             plan(Rule(scheme=zeros()), parameters=[MODEL[2], MODEL[8]]),
             RecipeError,
             "`tied_to` must name an untied real parameter of shape (50, 8), got 'embed.weight' for 'head.weight'",
+        ),
+        (
+            plan(
+                Rule(left_as="frozen", match="head.*"),
+                Rule(scheme=normal(std=1.0)),
+                parameters=[MODEL[0], MODEL[8]],
+            ),
+            RecipeError,
+            "a rule that leaves 'head.weight' must leave what it is tied to, got 'embed.weight' that is drawn",
         ),
         (
             plan(Rule(scheme=he_normal()), parameters=[MODEL[3]]),
@@ -388,3 +400,39 @@ def test_a_ledger_that_was_tampered_with_is_refused():
     del data["entries"][2]["scheme"]
     with pytest.raises(RecipeError, match="`status` must fit the scheme, got 'initialized'"):
         Ledger.from_data(data)
+
+
+@pytest.mark.parametrize("loaded", ["w", None, 3])
+def test_what_is_loaded_is_names(loaded):
+    with pytest.raises(RecipeError, match="`loaded` must be a collection of names, got"):
+        check_loaded(loaded, {"w"})
+    with pytest.raises(RecipeError, match=r"`loaded` must be names in the model, got \['v'\]"):
+        check_loaded(iter(["v", "w"]), {"w"})
+
+
+@pytest.mark.parametrize(
+    ("declarations", "message"),
+    [
+        (None, "`declare` must return a mapping for Mine, got None"),
+        (
+            {"w": LINEAR},
+            r"`declare` must return Declarations for Mine, got Axes\('out in'\) for 'w'",
+        ),
+        ({"w": lambda shape: shape}, r"got \(3, 4\) for 'w'"),
+    ],
+)
+def test_what_a_layer_declares_is_declarations(declarations, message):
+    with pytest.raises(RecipeError, match=message):
+        declared_in(declarations, "w", (3, 4), owner="Mine")
+    assert declared_in({}, "w", (3, 4), owner="Mine") is None
+
+
+def test_the_first_that_can_be_drawn_leads_a_tie():
+    buffer = Parameter("cache", (3, 4), kind="buffer", default=zeros())
+    bare, known = Parameter("a", (3, 4)), Parameter("b", (3, 4), LINEAR)
+    assert [p.tied_to for p in tie([buffer, bare, known], "xxx")] == ["b", "b", None]
+    assert [p.tied_to for p in tie([buffer, bare, known], "xxy")] == ["a", None, None]
+    frozen = Parameter("c", (3, 4), left_as="frozen")
+    loaded = Parameter("d", (3, 4), left_as="loaded")
+    assert [p.left_as for p in tie([known, frozen, loaded], "xxx")] == ["loaded", None, None]
+    assert [p.left_as for p in tie([known, frozen, loaded], "xyz")] == [None, "frozen", "loaded"]

@@ -39,6 +39,7 @@ from fanwise import (
     samplers as samplers,
     sparse as sparse,
     stream_key as stream_key,
+    tie as tie,
     truncated_normal as truncated_normal,
     uniform as uniform,
     zeros as zeros,

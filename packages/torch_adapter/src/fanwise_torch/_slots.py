@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.utils.parametrize import ParametrizationList
 
-from ._core import Declaration, Parameter, check_loaded, declared_in, noting_parameter
+from ._core import Declaration, Parameter, check_loaded, declared_in, noting_parameter, tie
 from ._layers import declare
 from ._memory import memory
 from ._parametrized import computed_like, hooked, parametrized
@@ -52,7 +52,9 @@ class Slot:
 
 def slots_of(module: nn.Module, loaded: Iterable[str]) -> list[Slot]:
     """Every parameter and buffer of a module under every name that it has."""
-    return _tie(list(_slots(module, check_loaded(loaded, _names(module)))))
+    slots = list(_slots(module, check_loaded(loaded, _names(module))))
+    tied = tie([slot.parameter for slot in slots], [slot.memory for slot in slots])
+    return [replace(slot, parameter=parameter) for slot, parameter in zip(slots, tied, strict=True)]
 
 
 def zero_rows(slots: list[Slot]) -> Mapping[str, set[int]]:
@@ -141,23 +143,3 @@ def _own(layer: nn.Module, prefix: str) -> Iterator[tuple[Slot, bool]]:
 def _originals(through: ParametrizationList) -> list[torch.Tensor]:
     """The tensors from which a weight is computed."""
     return [*through.parameters(recurse=False), *through.buffers(recurse=False)]
-
-
-def _tie(slots: list[Slot]) -> list[Slot]:
-    """Declare as tied what is the same memory as another parameter, and left if one is."""
-    groups: dict[object, list[Slot]] = {}
-    for slot in slots:
-        groups.setdefault(slot.memory, []).append(slot)
-    tied = []
-    for slot in slots:
-        same = groups[slot.memory]
-        # The first that can be drawn: no buffer, and of a layer that knows its axes.
-        first = min(same, key=lambda s: (s.parameter.kind == "buffer", s.parameter.axes is None))
-        if slot is first:
-            reasons = {other.parameter.left_as for other in same} - {None}
-            left_as = "loaded" if "loaded" in reasons else next(iter(reasons), None)
-            parameter = replace(slot.parameter, left_as=left_as)
-        else:
-            parameter = replace(slot.parameter, tied_to=first.path, left_as=None, default=None)
-        tied.append(replace(slot, parameter=parameter))
-    return tied
