@@ -235,6 +235,31 @@ def test_jit_is_eager(name, key):
 
 
 @pytest.mark.parametrize("name", SCHEMES)
+def test_ranks_are_not_promoted(name, key):
+    scheme, axes = SCHEMES[name]
+    with jax.numpy_rank_promotion("raise"):
+        initializer(scheme, axes)(key, shape_for(axes))
+
+
+def test_a_complex_law_of_another_scale_is_not_compiled_again(key, caplog):
+    with jax.log_compiles():
+        for std in (0.1, 0.2, 0.3):
+            initializer(truncated_normal(std=std))(key, (31,), "complex64")
+    compiled = [r for r in caplog.records if "Finished XLA compilation" in r.message]
+    assert len([r for r in compiled if "_truncated_disc" in r.message]) == 1
+
+
+def test_each_device_of_an_explicit_mesh_draws_its_shard(key, caplog):
+    """Nothing of the whole shape is computed before."""
+    mesh = jax.make_mesh((4,), ("x",), axis_types=(AxisType.Explicit,), devices=jax.devices("cpu"))
+    with jax.set_mesh(mesh), jax.log_compiles():
+        initializer(normal(std=1.0))(key, (52, 7), jnp.float32, P("x"))
+    compiled = [r.message for r in caplog.records if "Finished XLA compilation" in r.message]
+    assert len([message for message in compiled if "_normal" in message]) == 0
+    assert len(compiled) >= 1
+
+
+@pytest.mark.parametrize("name", SCHEMES)
 def test_vmap_over_keys_is_a_loop(name, key):
     scheme, axes = SCHEMES[name]
     draw = functools.partial(initializer(scheme, axes), shape=shape_for(axes))

@@ -96,6 +96,48 @@ def test_the_scale_may_be_an_array():
 SCALED = ("uniform", "normal", "truncated_normal")
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
+@pytest.mark.parametrize("scale", [0.3, 1.0, -0.7, 3e-5])
+def test_bounds_hold_where_the_scale_is_traced(scale, dtype):
+    key, shape = jax.random.key(0), (200_000,)
+
+    @jax.jit
+    def drawn(scale):
+        return (
+            initializers.uniform(scale)(key, shape, dtype).astype(float),
+            initializers.truncated_normal(scale, lower=-1.0)(key, shape, dtype).astype(float),
+        )
+
+    uniform, truncated = drawn(scale)
+    assert (uniform * np.sign(scale) >= 0).all()
+    assert (abs(uniform) < np.float32(abs(scale))).all()
+    assert (truncated >= min(-scale, 2 * scale)).all()
+    assert (truncated <= max(-scale, 2 * scale)).all()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda scale: initializers.variance_scaling(scale, "fan_in", "truncated_normal"),
+        initializers.orthogonal,
+        initializers.delta_orthogonal,
+    ],
+)
+def test_the_scale_of_a_matrix_may_be_traced(make):
+    key, shape = jax.random.key(0), (3, 4, 6)
+    traced = jax.jit(lambda scale: make(scale)(key, shape))(4.0)
+    np.testing.assert_allclose(traced, make(4.0)(key, shape), rtol=1e-5, atol=1e-6)
+
+
+def test_a_scale_of_zero_is_no_excuse_for_a_shape():
+    for make in (
+        lambda: initializers.orthogonal(0.0),
+        lambda: initializers.variance_scaling(0.0, "fan_in", "normal"),
+    ):
+        with pytest.raises(ValueError, match="at least"):
+            make()(jax.random.key(0), (5,))
+
+
 @pytest.mark.parametrize("name", SCALED)
 def test_the_scale_may_be_traced_or_broadcast(name):
     key, make = jax.random.key(0), getattr(initializers, name)

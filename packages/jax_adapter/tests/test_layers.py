@@ -19,6 +19,7 @@ from fanwise import (
     Rule,
     SourceError,
     he_normal,
+    lecun_uniform,
     normal,
     ones,
     orthogonal,
@@ -192,16 +193,91 @@ def test_a_stack_of_partitioned_kernels_is_seen():
     assert declarations["params.Dense_0.kernel"].axes == Axes("in stack out")
 
 
-def test_a_stack_of_nnx_that_is_not_along_the_first_axis_is_not_guessed():
-    @nnx.vmap(in_axes=0, out_axes=nnx.StateAxes({nnx.Param: 1}))
-    def stacked(key):
-        return nnx.Linear(4, 8, use_bias=False, rngs=nnx.Rngs(key))
+def test_an_axis_of_a_partitioned_stack_is_known_by_its_name():
+    """Where sizes leave a choice."""
 
-    model = stacked(jax.random.split(KEY, 5))
-    with pytest.raises(ValueError, match="`axes` must be given"):
-        plan_params(HE, model)
-    declarations = {"kernel": Declaration(Axes("in stack out"))}
-    assert fans(plan_params(EVERY, model, declarations=declarations), "kernel") == [(4, 8)]
+    class Square(nn.Module):
+        @nn.compact
+        def __call__(self, x, _):
+            init = nn.with_partitioning(nn.initializers.lecun_normal(), ("in", "out"))
+            return nn.Dense(8, use_bias=False, kernel_init=init)(x), None
+
+    model = nn.scan(Square, variable_axes={"params": 1}, split_rngs={"params": True}, length=8,
+                    metadata_params={nn.PARTITION_NAME: "layers"})()  # fmt: skip
+    declarations = trace_declarations(model, jnp.zeros((2, 8)), None)
+    assert declarations["params.Dense_0.kernel"].axes == Axes("in stack out")
+
+
+def test_a_stack_that_may_be_along_one_axis_or_another_is_not_guessed():
+    class Square(nn.Module):
+        @nn.compact
+        def __call__(self, x, _):
+            return nn.Dense(8, use_bias=False)(x), None
+
+    class Two(nn.Module):
+        """The stack of the second, which is known, says nothing of the first."""
+
+        @nn.compact
+        def __call__(self, x):
+            options = {"split_rngs": {"params": True}}
+            x, _ = nn.scan(Square, variable_axes={"params": 0}, length=8, **options)()(x, None)
+            x, _ = nn.scan(Block, variable_axes={"params": 1}, length=3, **options)()(x, None)
+            return x
+
+    declarations = trace_declarations(Two(), jnp.zeros((2, 8)))
+    assert declarations["params.ScanSquare_0.Dense_0.kernel"].axes is None
+    assert declarations["params.ScanBlock_0.Dense_0.kernel"].axes == Axes("in stack out")
+    keys = jax.random.split(KEY, 8)
+    for model in (
+        nnx.vmap(lambda k: nnx.Linear(8, 8, use_bias=False, rngs=nnx.Rngs(k)))(keys),
+        eqx.filter_vmap(lambda k: eqx.nn.Linear(8, 8, use_bias=False, key=k))(keys),
+    ):
+        with pytest.raises(ValueError, match="`axes` must be given"):
+            plan_params(Recipe(HE.rules[1:]), model)
+
+
+@pytest.mark.parametrize(
+    ("make", "path", "expected"),
+    [
+        (lambda r: nnx.Linear(4, 8, rngs=r), "kernel", [(4, 8)]),
+        (lambda r: nnx.GRUCell(5, 6, rngs=r), "dense_i.kernel", [(5, 6)] * 3),
+        (lambda r: nnx.OptimizedLSTMCell(5, 6, rngs=r), "dense_i.kernel", [(5, 6)] * 4),
+        (lambda r: nnx.Embed(100, 16, rngs=r), "embedding", [(1, 16)]),
+    ],
+)
+@pytest.mark.parametrize("axis", [0, 1])
+def test_layers_of_nnx_are_stacked_where_they_are(make, path, expected, axis):
+    @nnx.vmap(in_axes=0, out_axes=nnx.StateAxes({nnx.Param: axis, ...: 0}))
+    def stacked(key):
+        return make(nnx.Rngs(key))
+
+    ledger = plan_params(EVERY, stacked(jax.random.split(KEY, 3)))
+    assert fans(ledger, path) == expected
+    (entry,) = (e for e in ledger.entries if e.path == path)
+    assert entry.plan.axes.roles[axis] == "stack"
+
+
+@pytest.mark.parametrize(
+    ("make", "path", "expected"),
+    [
+        (lambda k: eqx.nn.Linear(5, 7, key=k), "weight", [(5, 7)]),
+        (lambda k: eqx.nn.Linear("scalar", 7, key=k), "weight", [(1, 7)]),
+        (lambda k: eqx.nn.Conv1d(8, 12, 5, groups=4, key=k), "weight", [(10, 15)]),
+        (lambda k: eqx.nn.ConvTranspose2d(8, 4, 4, stride=2, key=k), "weight", [(32, 64)]),
+        (lambda k: eqx.nn.GRUCell(5, 6, key=k), "weight_ih", [(5, 6)] * 3),
+        (lambda k: eqx.nn.Embedding(100, 16, key=k), "weight", [(1, 16)]),
+    ],
+)
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_layers_of_equinox_are_stacked_where_they_are(make, path, expected, axis):
+    keys = jax.random.split(KEY, 3)
+    stacked = eqx.filter_vmap(make, out_axes=eqx.if_array(axis if axis == 0 else 1))(keys)
+    if axis == -1:
+        stacked = eqx.filter_vmap(
+            lambda k: eqx.filter(make(k), lambda x: eqx.is_array(x) and x.ndim > 1), out_axes=-1
+        )(keys)
+    ledger = plan_params(EVERY, stacked)
+    assert fans(ledger, path) == expected
 
 
 def test_layers_that_haiku_stacks_are_known():
@@ -209,6 +285,24 @@ def test_layers_that_haiku_stacks_are_known():
     declarations = trace_declarations(model, jnp.zeros((2, 4)))
     assert declarations["__layer_stack_no_per_layer/linear.w"].axes == Axes("stack in out")
     assert declarations["__layer_stack_no_per_layer/linear.b"].kind == "bias"
+
+
+def test_names_within_a_lifted_function_of_haiku_are_its_own():
+    def function(x):
+        def block(x):
+            x = hk.layer_stack(2, name="inner")(
+                lambda x: hk.Conv1D(4, 3, feature_group_count=2)(x)
+            )(x)
+            return hk.Linear(4)(x)
+
+        x = hk.layer_stack(3, name="outer")(block)(x)
+        return hk.Conv1D(4, 3)(x)
+
+    declarations = trace_declarations(hk.transform(function), jnp.zeros((2, 5, 4)))
+    grouped = declarations["outer/inner/conv1_d.w"].axes
+    assert grouped == Axes("stack stack kernel in out", groups=2, stride=(1,))
+    assert declarations["outer/linear.b"].fans_of == "w"
+    assert declarations["conv1_d.w"].axes == Axes("kernel in out", stride=(1,))
 
 
 def test_a_change_of_low_rank_starts_at_none():
@@ -227,6 +321,42 @@ def test_layers_around_layers():
         assert {e.parameter.kind for e in ledger.entries} == {"bias", "norm", "weight"}
     bridged = nnx.bridge.ToNNX(nn.Dense(3), rngs=nnx.Rngs(0)).lazy_init(jnp.ones((1, 2)))
     assert fans(plan_params(EVERY, bridged), "kernel") == [(2, 3)]
+
+    class Net(nnx.Module):
+        def __init__(self, size, *, rngs):
+            self.linear = nnx.Linear(size, 5, rngs=rngs)
+            self.norm = nnx.BatchNorm(5, rngs=rngs)
+
+        def __call__(self, x):
+            return self.norm(self.linear(x))
+
+    declared = trace_declarations(nnx.bridge.to_linen(Net, 4), jnp.ones((1, 4)))
+    assert declared["params.linear.kernel"].axes == Axes("in out")
+    assert (declared["params.norm.scale"].kind, declared["batch_stats.norm.var"].kind) == (
+        "norm",
+        "buffer",
+    )
+
+    class Normalized(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            return nn.WeightNorm(nn.Dense(3))(x)
+
+    declared = trace_declarations(Normalized(), jnp.ones((1, 4)))
+    assert declared["params.WeightNorm_0.Dense_0/kernel/scale"].kind == "norm"
+    assert declared["params.Dense_0.kernel"].axes == Axes("in out")
+
+
+def test_a_bias_of_equinoxs_gru_takes_fans():
+    recipe = Recipe((Rule(scheme=lecun_uniform(gain=3**-0.5)),))
+    ledger = plan_params(recipe, eqx.nn.GRUCell(5, 6, key=KEY))
+    assert fans(ledger, "bias_n") == [(6, 6)]
+
+
+def test_norms_of_a_scan_are_stacked_as_its_kernels():
+    model = nn.scan(Block, variable_axes={"params": 0}, split_rngs={"params": True}, length=3)()
+    declarations = trace_declarations(model, jnp.zeros((2, 8)), None)
+    assert declarations["params.LayerNorm_0.scale"].axes == Axes("stack out")
 
 
 def test_arguments_that_are_no_arrays_are_not_traced():

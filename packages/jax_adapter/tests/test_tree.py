@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fanwise_jax import init_params, plan_params, trace_declarations
+from fanwise_jax import JaxSource, init_params, initializer, plan_params, trace_declarations
 from flax import nnx
-from jax.sharding import AxisType, NamedSharding, PartitionSpec as P
+from jax.sharding import AxisType, NamedSharding, PartitionSpec as P, SingleDeviceSharding
 
 from fanwise import (
     Axes,
@@ -91,6 +91,82 @@ def test_shared_variables_are_tied_and_stay_shared():
         assert {e.path: e.status for e in ledger.entries}["two.kernel"] == "tied"
         assert new.one.kernel is new.two.kernel
         assert isinstance(new.one.kernel[...], jax.Array)
+
+
+def test_what_is_loaded_or_left_under_one_name_is_left_under_all():
+    class Tied(nnx.Module):
+        def __init__(self, rngs):
+            self.one = nnx.Linear(4, 4, use_bias=False, rngs=rngs)
+            self.two = nnx.Linear(4, 4, use_bias=False, rngs=rngs)
+            self.two.kernel = self.one.kernel
+
+    model = Tied(nnx.Rngs(0))
+    new, ledger = init_params(Recipe(()), model, KEY, loaded={"two.kernel"})
+    assert [entry.status for entry in ledger.entries] == ["loaded", "tied"]
+    assert jnp.array_equal(new.one.kernel[...], model.one.kernel[...])
+    frozen = Rule(left_as="frozen", match="two.*")
+    with pytest.raises(RecipeError, match=r"must leave what it is tied to, got 'one\.kernel'"):
+        init_params(Recipe((frozen, HE.rules[1])), model, KEY)
+
+
+def test_what_linen_does_not_train_is_a_buffer():
+    class Averaged(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            self.variable("stats", "mean", jnp.zeros, 3)
+            return nn.SpectralNorm(nn.Dense(3))(x, update_stats=False)
+
+    x = jnp.ones((2, 4))
+    variables = Averaged().init(KEY, x)
+    recipe = Recipe((Rule(scheme=zeros(), kind="bias"), Rule(scheme=normal(std=0.02))))
+    for declarations in (trace_declarations(Averaged(), x), None):
+        new, ledger = init_params(recipe, variables, KEY, declarations=declarations)
+        for collection in ("stats", "batch_stats"):
+            jax.tree.map(np.testing.assert_array_equal, new[collection], variables[collection])
+        assert [e.path for e in ledger.entries if e.plan] == [
+            "params.Dense_0.bias",
+            "params.Dense_0.kernel",
+        ]
+
+
+def test_what_nnx_does_not_train_is_a_buffer():
+    class Rotary(nnx.Module):
+        def __init__(self, rngs):
+            self.linear = nnx.Linear(4, 4, rngs=rngs)
+            self.frequencies = jnp.arange(4.0)
+
+    new, ledger = init_params(HE, Rotary(nnx.Rngs(0)), KEY)
+    assert (new.frequencies == jnp.arange(4.0)).all()
+    assert {e.path: e.status for e in ledger.entries}["frequencies"] == "skipped"
+
+
+@pytest.mark.parametrize("impl", ["threefry2x32", "rbg", "unsafe_rbg"])
+def test_random_streams_are_made_by_a_key_of_any_implementation(impl):
+    shapes = nnx.eval_shape(lambda: Normed(nnx.Rngs(0)))
+    model, _ = init_params(EVERY, shapes, jax.random.key(1, impl=impl))
+    assert model(jnp.ones((3, 4))).shape == (3, 4)
+    legacy, _ = init_params(EVERY, shapes, jax.random.PRNGKey(1))
+    assert legacy(jnp.ones((3, 4))).shape == (3, 4)
+
+
+def test_a_module_of_nnx_may_know_the_one_around_it():
+    class Node(nnx.Module):
+        def __init__(self, rngs):
+            self.linear = nnx.Linear(4, 4, rngs=rngs)
+            self.me = self
+
+    new, ledger = init_params(HE, Node(nnx.Rngs(0)), KEY)
+    assert [entry.path for entry in ledger.entries] == ["linear.bias", "linear.kernel"]
+    assert new.me is new
+
+
+def test_one_parameter_alone_is_as_in_the_model():
+    shapes = {"fc": {"w": jax.ShapeDtypeStruct((4, 12), jnp.float32)}}
+    axes = Axes("in out", blocks={"out": 3})
+    recipe = Recipe((Rule(scheme=orthogonal(), axes=axes),))
+    model, _ = init_params(recipe, shapes, KEY)
+    alone = initializer(orthogonal(), axes)(JaxSource(KEY, "fc.w").key, (4, 12))
+    assert jnp.array_equal(alone, model["fc"]["w"])
 
 
 def test_one_shape_may_stand_for_many_arrays():
@@ -227,6 +303,14 @@ def test_equal_shapes_of_a_sharding_are_compiled_once(caplog):
     assert len(compiled) == 1
 
 
+def test_the_device_that_a_shape_says_is_kept():
+    other = jax.devices("cpu")[2]
+    sharding = SingleDeviceSharding(other)
+    tree = {"w": jax.ShapeDtypeStruct((3, 4), jnp.float32, sharding=sharding)}
+    new, _ = init_params(Recipe((Rule(scheme=normal(std=1.0)),)), tree, KEY)
+    assert new["w"].devices() == {other}
+
+
 @pytest.mark.parametrize(
     ("sharding", "message"),
     [(lambda mesh: NamedSharding(mesh, P("x")), "divi"),
@@ -278,10 +362,16 @@ def test_a_bias_may_take_its_weights_fans():
         (eqx.nn.Linear(4, 3, key=KEY), HE, {"declarations": {"kernel": Declaration()}}, RecipeError,
          r"`declarations` must be of arrays of the tree, got \['kernel'\]"),
         (eqx.nn.Linear(4, 3, key=KEY), HE, {"loaded": {"kernel"}}, RecipeError,
-         r"`loaded` must be of arrays of the tree, got \['kernel'\]"),
+         r"`loaded` must be names in the model, got \['kernel'\]"),
         (eqx.nn.Linear(4, 3, key=KEY), HE, {"loaded": "weight"}, RecipeError, "must be a collection of names, got"),
         ({"w": jnp.zeros(3, "float16")}, Recipe((Rule(scheme=normal(std=1e5)),)), {}, DtypeError,
          "float16"),
+        (eqx.nn.Linear(4, 3, key=KEY), HE, {"loaded": None}, RecipeError, "names, got None"),
+        (eqx.nn.Linear(4, 3, key=KEY), HE, {"declarations": ["weight"]}, RecipeError,
+         r"`declarations` must be a mapping by path, got \['weight'\]"),
+        (eqx.nn.Linear(4, 3, key=KEY), HE, {"declarations": {"weight": Axes("out in")}},
+         RecipeError, r"`declarations` must be Declarations, got Axes\('out in'\) for 'weight'"),
+        (jnp.ones((3, 4)), HE, {}, RecipeError, "`tree` must have arrays in it, got an array"),
         (nn.Dense(3), HE, {}, RecipeError, "`tree` must have arrays"),
         ({}, HE, {}, RecipeError, "`tree` must have arrays"),
         (eqx.nn.Linear(4, 3, key=KEY), "he", {}, RecipeError, "`recipe` must be a Recipe"),

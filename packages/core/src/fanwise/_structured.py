@@ -256,7 +256,7 @@ def structured_law(scheme: Scheme, view: MatrixView, field: Field) -> Law:
             f"a vector is no matrix"
         )
     if view.size == 0:
-        raise SchemeError(f"`shape` must have no axis of size 0 for {scheme.name}, got {view}")
+        raise SchemeError(f"`shape` must have no axis of size 0 for {scheme.name}, got one")
     if scheme.name == "orthogonal":
         return HaarOrthogonal(scheme["gain"], view.rows, view.columns, field)
     matrices = view.copies * view.groups

@@ -23,10 +23,21 @@ class SchemeInitializer:
 
     It is data: equal if made from equal parts, hashable, and so a static argument of `jit` and an
     attribute of a Flax module.
+
+    Attributes
+    ----------
+    scheme : Scheme
+        The rule.
+    axes : Axes, function of a shape, or None
+        The role of each axis.
+    fans : Fans, function of a shape, or None
+        Fans to take instead of those that `axes` defines.
+    dtype : dtype or None
+        The dtype of calls that give none.
     """
 
     scheme: Scheme
-    axes: Axes | None = None
+    axes: Axes | Callable[[Shape], Axes] | None = None
     fans: Fans | Callable[[Shape], Fans] | None = None
     dtype: Any = None
 
@@ -55,12 +66,13 @@ class SchemeInitializer:
         jax.Array
             The array.
         """
+        axes = self.axes(tuple(shape)) if callable(self.axes) else self.axes
         fans = self.fans(tuple(shape)) if callable(self.fans) else self.fans
         chosen = self.dtype if dtype is None else dtype
         name = dtype_name(float if chosen is None else chosen)
         if getattr(self.scheme, "is_random", True):
             check_key(key)
-        plan = resolve(self.scheme, shape, self.axes, fans=fans, field=field_of(name))
+        plan = resolve(self.scheme, shape, axes, fans=fans, field=field_of(name))
         return draw_sharded(plan, key, (), name, out_sharding)
 
 
@@ -135,9 +147,7 @@ def draw_sharded(
     placed: jax.Array
     is_traced = isinstance(key, jax.core.Tracer) and isinstance(sharding, NamedSharding)
     if mesh.explicit_axes and (of_context or is_traced):
-        drawn = functools.partial(_drawn, plan=plan, dtype=dtype)
-        axes = mesh.explicit_axes
-        placed = jax.sharding.auto_axes(drawn, axes=axes, out_sharding=sharding)(key)
+        placed = _compiled_explicit(plan, dtype, sharding, mesh.explicit_axes)(key)
         return placed
     placed = _compiled(plan, dtype, sharding)(key)
     return placed
@@ -146,6 +156,12 @@ def draw_sharded(
 @functools.lru_cache(maxsize=1024)
 def _compiled(plan: Plan, dtype: str, sharding: Any) -> Any:
     return jax.jit(functools.partial(_drawn, plan=plan, dtype=dtype), out_shardings=sharding)
+
+
+@functools.lru_cache(maxsize=1024)
+def _compiled_explicit(plan: Plan, dtype: str, sharding: Any, axes: tuple[Any, ...]) -> Any:
+    drawn = functools.partial(_drawn, plan=plan, dtype=dtype)
+    return jax.jit(jax.sharding.auto_axes(drawn, axes=axes, out_sharding=sharding))
 
 
 def _drawn(key: jax.Array, *, plan: Plan, dtype: str) -> jax.Array:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from flax import linen, nnx
@@ -13,6 +12,7 @@ from ._core import Axes, Declaration
 from ._layers import (
     MEAN,
     VARIANCE,
+    DeclarationOfShape,
     Declarations,
     Shape,
     bias,
@@ -21,19 +21,16 @@ from ._layers import (
     look_up,
     repeat,
     scale_of_norm,
+    sized,
+    stacks,
 )
-from ._tree import abstract_init, walk
+from ._tree import Leaf, abstract_init, walk
 
 
-def _kernel(layer: Any, axes: Axes) -> Declaration | Callable[[Shape], Declaration]:
-    """A kernel of the axes; one of nnx may be stacked, and only if along its first axes.
-
-    For another stack, there are no axes: which of them it is, its layer does not know.
-    """
-    if not isinstance(layer, nnx.Module):
-        return Declaration(axes)
-    own = _shape_of_kernel(layer)
-    return lambda shape: Declaration(axes if shape[len(shape) - len(own) :] == own else None)
+def _kernel(layer: Any, axes: Axes, kind: str = "weight") -> DeclarationOfShape:
+    """A kernel of the axes; one of nnx may be stacked, of which its layer does not know."""
+    declared = Declaration(axes, kind)
+    return sized(declared, _shape_of_kernel(layer)) if isinstance(layer, nnx.Module) else declared
 
 
 def _shape_of_kernel(layer: Any) -> Shape:
@@ -123,39 +120,34 @@ def _(layer: Any) -> Declarations:
 @declare.register(linen.Embed)
 @declare.register(nnx.Embed)
 def _(layer: Any) -> Declarations:
-    kernel = _kernel(layer, Axes("in out", one_hot=True))
-
-    def embedding(shape: Shape) -> Declaration:
-        return replace(kernel(shape) if callable(kernel) else kernel, kind="embedding")
-
-    return {"embedding": embedding}
+    return {"embedding": _kernel(layer, Axes("in out", one_hot=True), "embedding")}
 
 
 @declare.register
 def _(layer: linen.ConvLSTMCell) -> Declarations:
-    kernel = Axes(f"{repeat('kernel', _length(layer.kernel_size))} in out", blocks={"out": 4})
-    return {**_gates("ih", kernel), **_gates("hh", kernel)}
+    roles = f"{repeat('kernel', _length(layer.kernel_size))} in out"
+    return _gates(4, roles, ih=None, hh=None)
 
 
 @declare.register
 def _(layer: nnx.OptimizedLSTMCell) -> Declarations:
-    kernel = Axes("in out", blocks={"out": 4})
-    return {**_gates("dense_i", kernel), **_gates("dense_h", kernel)}
+    return _gates(4, "in out", dense_i=layer.dense_i, dense_h=layer.dense_h)
 
 
 @declare.register
 def _(layer: nnx.GRUCell) -> Declarations:
-    kernel = Axes("in out", blocks={"out": 3})
-    return {**_gates("dense_i", kernel), **_gates("dense_h", kernel)}
+    return _gates(3, "in out", dense_i=layer.dense_i, dense_h=layer.dense_h)
 
 
-def _gates(name: str, kernel: Axes) -> dict[str, Declaration]:
-    """A fused kernel and its bias, in a layer of its own."""
-    fused = Axes("out", blocks=kernel.blocks)
-    return {
-        f"{name}.kernel": Declaration(kernel),
-        f"{name}.bias": bias(f"{name}.kernel", fused),
-    }
+def _gates(count: int, roles: str, **layers: Any) -> Declarations:
+    """Fused kernels and their biases, each in a layer of its own within the cell."""
+    declared: dict[str, DeclarationOfShape] = {}
+    for name, layer in layers.items():
+        declared[f"{name}.kernel"] = _kernel(layer, Axes(roles, blocks={"out": count}))
+        fused = bias(f"{name}.kernel", Axes("out", blocks={"out": count}))
+        own = None if layer is None else (layer.out_features,)
+        declared[f"{name}.bias"] = fused if own is None else sized(fused, own)
+    return declared
 
 
 @declare.register(linen.LayerNorm)
@@ -163,13 +155,22 @@ def _gates(name: str, kernel: Axes) -> dict[str, Declaration]:
 @declare.register(linen.GroupNorm)
 @declare.register(linen.InstanceNorm)
 @declare.register(linen.BatchNorm)
+def _(layer: Any) -> Declarations:
+    return {"scale": scale_of_norm, "bias": bias_of_norm, "mean": MEAN, "var": VARIANCE}
+
+
 @declare.register(nnx.LayerNorm)
 @declare.register(nnx.RMSNorm)
 @declare.register(nnx.GroupNorm)
 @declare.register(nnx.InstanceNorm)
 @declare.register(nnx.BatchNorm)
 def _(layer: Any) -> Declarations:
-    return {"scale": scale_of_norm, "bias": bias_of_norm, "mean": MEAN, "var": VARIANCE}
+    return {
+        "scale": Declaration(Axes("out"), "norm"),
+        "bias": Declaration(Axes("out"), "bias"),
+        "mean": MEAN,
+        "var": VARIANCE,
+    }
 
 
 @declare.register(linen.PReLU)
@@ -196,12 +197,26 @@ def _(layer: nnx.bridge.ToNNX) -> Declarations:
     return declare(layer.to_nnx__module)
 
 
+@declare.register
+def _(layer: nnx.bridge.ToLinen) -> Declarations:
+    def make() -> Any:
+        streams = {} if layer.skip_rng else {"rngs": nnx.Rngs(0)}
+        return layer.nnx_class(*layer.args, **layer.kwargs, **streams)
+
+    return {
+        leaf.path: look_up(leaf.segments[-1], leaf.value.shape, leaf.layers)
+        or Declaration.of_name(leaf.segments[-1])
+        for leaf in walk(nnx.eval_shape(make))
+        if hasattr(leaf.value, "shape")
+    }
+
+
 def trace(
     model: linen.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> dict[str, Declaration]:
     """What the modules that a linen model calls declare of its variables, by path."""
     modules: dict[tuple[str, ...], linen.Module] = {}
-    shapes: dict[tuple[str, ...], Shape] = {}  # within `scan` and `vmap`
+    found: dict[tuple[str, ...], _Inner] = {}
 
     def record(call: Any, args: tuple[Any, ...], kwargs: dict[str, Any], context: Any) -> Any:
         result = call(*args, **kwargs)
@@ -212,16 +227,15 @@ def trace(
                 for name, boxed in variables.items():
                     variable = linen.unbox(boxed)
                     if hasattr(variable, "shape"):
-                        shapes[(collection, *module.path, name)] = variable.shape
+                        found[(collection, *module.path, name)] = _Inner(
+                            variable.shape, getattr(boxed, "names", None), module.scope.root.path
+                        )
         return result
 
     with linen.intercept_methods(record):
         variables = abstract_init(model.init, args, kwargs)
     leaves = list(walk(variables))
-    stacks = {
-        leaf.segments: _stacks(shapes.get(leaf.segments, leaf.value.shape), leaf.value.shape)
-        for leaf in leaves
-    }
+    places = _places_of_stacks(leaves, found)
     declared = {}
     for leaf in leaves:
         _, *path, name = leaf.segments
@@ -230,36 +244,56 @@ def trace(
             for depth in range(len(path) + 1)
             if tuple(path[:depth]) in modules
         ]
-        stacked = _stacked(leaf.segments, stacks)
-        declared[leaf.path] = look_up(name, leaf.value.shape, around, stacked)
+        if around and isinstance(around[-1][1], linen.WeightNorm) and name.endswith("/scale"):
+            declared[leaf.path] = scale_of_norm(leaf.value.shape)
+            continue
+        known = look_up(name, leaf.value.shape, around, places[leaf.segments])
+        declared[leaf.path] = known or Declaration.of_name(name)
     return declared
 
 
-def _stacks(inner: Shape, outer: Shape) -> list[tuple[int, ...]]:
-    """The axes that a transform may have added: more than one choice if sizes are equal."""
-    axes = range(len(outer))
-    return [
-        added
-        for added in itertools.combinations(axes, len(outer) - len(inner))
-        if tuple(outer[i] for i in axes if i not in added) == inner
-    ]
+@dataclass(frozen=True, slots=True)
+class _Inner:
+    """A variable as its module sees it, within `scan` and `vmap`."""
+
+    shape: Shape
+    names: tuple[Any, ...] | None  # of its axes, if it is partitioned
+    transform: tuple[str, ...]  # the path of the module that is transformed
 
 
-def _stacked(
-    segments: tuple[str, ...], stacks: Mapping[tuple[str, ...], list[tuple[int, ...]]]
-) -> tuple[int, ...]:
-    """The axes that were added: where there is a choice, as at the nearest that has none."""
+def _places_of_stacks(
+    leaves: Sequence[Leaf], found: Mapping[tuple[str, ...], _Inner]
+) -> dict[tuple[str, ...], tuple[int, ...] | None]:
+    """Which axes of each variable transforms have added; None where that is not to be told.
 
-    def near(other: tuple[str, ...]) -> int:
-        pairs = zip(segments, other, strict=False)
-        return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
-
-    choices = stacks[segments] or [()]
-    known = [other for other, found in stacks.items() if len(found) == 1 and found[0]]
-    for other in sorted(known, key=near, reverse=True) if len(choices) > 1 else ():
-        if stacks[other][0] in choices:
-            return stacks[other][0]
-    return choices[0]
+    Where sizes leave a choice, names of axes may tell, or other variables of the same transform.
+    """
+    choices = {}
+    for leaf in leaves:
+        shape = tuple(leaf.value.shape)
+        inner = found.get(leaf.segments, _Inner(shape, None, ()))
+        outer_names = next((n.names for _, n in leaf.layers if hasattr(n, "names")), None)
+        choices[leaf.segments] = [
+            added
+            for added in stacks(inner.shape, shape)
+            if inner.names is None
+            or outer_names is None
+            or inner.names == tuple(n for i, n in enumerate(outer_names) if i not in added)
+        ]
+    places: dict[tuple[str, ...], tuple[int, ...] | None] = {}
+    for segments, added in choices.items():
+        others = {
+            other[0]
+            for path, other in choices.items()
+            if len(other) == 1
+            and other[0]
+            and segments in found
+            and path in found
+            and found[path].transform == found[segments].transform
+        }
+        fitting = added if len(added) == 1 else [place for place in added if place in others]
+        places[segments] = fitting[0] if len(fitting) == 1 else None
+    return places
 
 
 def _length(value: Any) -> int:

@@ -5,10 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import haiku as hk
-from haiku._src.conv import ConvND, ConvNDTranspose  # the bases of Conv1D and the others
-from haiku._src.depthwise_conv import DepthwiseConvND
-from haiku._src.lift import LiftingModule
-from haiku._src.recurrent import ConvNDLSTM
 
 from ._core import Axes, Declaration
 from ._layers import (
@@ -29,7 +25,7 @@ def _(layer: hk.Linear) -> Declarations:
 
 
 @declare.register
-def _(layer: ConvND) -> Declarations:
+def _(layer: hk.ConvND) -> Declarations:
     axes = Axes(
         f"{repeat('kernel', layer.num_spatial_dims)} in out",
         groups=layer.feature_group_count,
@@ -39,7 +35,7 @@ def _(layer: ConvND) -> Declarations:
 
 
 @declare.register
-def _(layer: ConvNDTranspose) -> Declarations:
+def _(layer: hk.ConvNDTranspose) -> Declarations:
     axes = Axes(
         f"{repeat('kernel', layer.num_spatial_dims)} out in",
         stride=layer.stride,
@@ -48,8 +44,10 @@ def _(layer: ConvNDTranspose) -> Declarations:
     return {"w": Declaration(axes), "b": _channel_bias}
 
 
-@declare.register
-def _(layer: DepthwiseConvND) -> Declarations:
+@declare.register(hk.DepthwiseConv1D)
+@declare.register(hk.DepthwiseConv2D)
+@declare.register(hk.DepthwiseConv3D)
+def _(layer: Any) -> Declarations:
     def depthwise(shape: tuple[int, ...]) -> Declaration:
         roles = f"{repeat('kernel', layer.num_spatial_dims)} in out"
         groups = shape[-1] // layer.channel_multiplier
@@ -72,8 +70,10 @@ def _(layer: hk.LSTM) -> Declarations:
     }
 
 
-@declare.register
-def _(layer: ConvNDLSTM) -> Declarations:
+@declare.register(hk.Conv1DLSTM)
+@declare.register(hk.Conv2DLSTM)
+@declare.register(hk.Conv3DLSTM)
+def _(layer: Any) -> Declarations:
     kernel = Axes(f"{repeat('kernel', layer.num_spatial_dims)} in out", blocks={"out": 4})
     declared: dict[str, Declaration] = {}
     for part in ("input_to_hidden", "hidden_to_hidden"):
@@ -111,12 +111,18 @@ def trace(
 ) -> dict[str, Declaration]:
     """What the modules that a transformed function calls declare of its parameters, by path."""
     modules: dict[str, hk.Module] = {}
+    around: list[str] = []  # of a lifted function, as of `layer_stack`, whose names are its own
 
     def record(
         call: Any, args: tuple[Any, ...], kwargs: dict[str, Any], context: hk.MethodContext
     ) -> Any:
+        lifted = getattr(context.module, "prefix_name", None)
+        lifts = context.method_name == "__call__" and lifted is not None
+        around.extend([str(lifted)] if lifts else [])
         result = call(*args, **kwargs)  # its constructor is called so, too
-        modules[context.module.module_name] = context.module
+        del around[len(around) - lifts :]
+        if hk.running_init():  # a lifted function runs once more, to apply what it made
+            modules["/".join([*around, context.module.module_name])] = context.module
         return result
 
     with hk.intercept_methods(record):
@@ -126,22 +132,14 @@ def trace(
     for leaf in walk(params):
         module_name, name = leaf.segments
         steps = module_name.split("/")
-        around = []
+        layers = []
         for depth in range(1, len(steps) + 1):
-            module = _module(steps[:depth], modules)
+            module = modules.get("/".join(steps[:depth]))
             if module is not None:
-                around.append((".".join((*steps[depth:], name)), module))
-        declared[leaf.path] = look_up(name, leaf.value.shape, around)
+                layers.append((".".join((*steps[depth:], name)), module))
+        shape = leaf.value.shape
+        declared[leaf.path] = look_up(name, shape, layers) or Declaration.of_name(name)
     return declared
-
-
-def _module(steps: list[str], modules: dict[str, hk.Module]) -> hk.Module | None:
-    """The module of a name; within a lifted function, as of `layer_stack`, the rest is the name."""
-    for start in range(len(steps)):
-        is_lifted = isinstance(modules.get("/".join(steps[:start])), LiftingModule)
-        if (start == 0 or is_lifted) and "/".join(steps[start:]) in modules:
-            return modules["/".join(steps[start:])]
-    return None
 
 
 def _channel_bias(shape: tuple[int, ...]) -> Declaration:

@@ -8,35 +8,28 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ._core import Axes, Declaration, ones, zeros
+from ._core import Axes, Declaration, declared_in, ones, zeros
 
 Shape = tuple[int, ...]
-Declarations = Mapping[str, Declaration | Callable[[Shape], Declaration]]
+DeclarationOfShape = Declaration | Callable[[Shape], Declaration]
+Declarations = Mapping[str, DeclarationOfShape]
 
 BUFFER = Declaration(kind="buffer")
 MEAN = Declaration(kind="buffer", default=zeros())
 VARIANCE = Declaration(kind="buffer", default=ones())
 
-_LIBRARIES = {"equinox": "_equinox", "flax": "_flax", "haiku": "_haiku"}
+LIBRARIES = {"equinox": "_equinox", "flax": "_flax", "haiku": "_haiku"}
 _known: set[str] = set()
 
 
 @functools.singledispatch
 def declare(layer: Any, /) -> Declarations:
     """Declare what a layer's parameters are, by their names.
-
-    A layer of another type is declared by registering a function for it; the type may be a Flax,
-    Equinox or Haiku module, or any node of a pytree:
-
-    >>> class Experts(eqx.Module):
-    ...     weight: jax.Array
-    >>> _ = declare.register(Experts, lambda layer: {"weight": Declaration(Axes("stack out in"))})
-    >>> declare(Experts(jnp.empty((8, 256, 64))))["weight"].axes
-    Axes('stack out in')
 
     Parameters
     ----------
@@ -50,13 +43,24 @@ def declare(layer: Any, /) -> Declarations:
         instead of that layer. What is not declared has no axes, and is a "bias" if its name ends
         so, else a "weight". A parameter of more axes than are declared is stacked along the first
         of them, as by `vmap` and `scan`.
+
+    Examples
+    --------
+    A layer of another type is declared by registering a function for it; the type may be a Flax,
+    Equinox or Haiku module, or any node of a pytree:
+
+    >>> class Experts(eqx.Module):
+    ...     weight: jax.Array
+    >>> _ = declare.register(Experts, lambda layer: {"weight": Declaration(Axes("stack out in"))})
+    >>> declare(Experts(jnp.empty((8, 256, 64))))["weight"].axes
+    Axes('stack out in')
     """
     found = False
     for base in type(layer).__mro__:
         library = base.__module__.partition(".")[0]
-        if library in _LIBRARIES and library not in _known:
+        if library in LIBRARIES and library not in _known:
             _known.add(library)
-            importlib.import_module(f".{_LIBRARIES[library]}", __package__)
+            importlib.import_module(f".{LIBRARIES[library]}", __package__)
             found = True
     return declare(layer) if found else {}
 
@@ -81,10 +85,44 @@ def bias_of_norm(shape: Shape) -> Declaration:
     return Declaration(Axes(repeat("out", len(shape))), "bias")
 
 
+def sized(declared: Declaration, own: Sequence[int]) -> Callable[[Shape], Declaration]:
+    """What a layer declares of a parameter whose shape it knows: other axes are those of stacks.
+
+    If they may be one or another, there are no axes: to guess would be worse.
+    """
+
+    def of_shape(shape: Shape) -> Declaration:
+        places, axes = stacks(tuple(own), shape), declared.axes
+        if axes is None or len(places) != 1:
+            return replace(declared, axes=None)
+        return replace(declared, axes=with_stacks(axes, places[0], len(shape)))
+
+    return of_shape
+
+
+def stacks(own: Shape, shape: Shape) -> list[tuple[int, ...]]:
+    """Which axes a transform may have added to a shape: more than one choice if sizes are equal."""
+    axes = range(len(shape))
+    return [
+        added
+        for added in itertools.combinations(axes, max(0, len(shape) - len(own)))
+        if tuple(shape[i] for i in axes if i not in added) == own
+    ]
+
+
+def with_stacks(axes: Axes, places: Collection[int], rank: int) -> Axes:
+    """Axes with those of stacks added at their places."""
+    own = iter(axes.roles)
+    return replace(axes, roles=tuple("stack" if i in places else next(own) for i in range(rank)))
+
+
 def look_up(
-    name: str, shape: Shape, layers: list[tuple[str, Any]], stacked: Sequence[int] = ()
-) -> Declaration:
-    """What the outermost layer that knows a parameter declares of it.
+    name: str,
+    shape: Shape,
+    layers: list[tuple[str, Any]],
+    stacked: Collection[int] | None = (),
+) -> Declaration | None:
+    """What the outermost layer that knows a parameter declares of it, if one does.
 
     Parameters
     ----------
@@ -94,29 +132,29 @@ def look_up(
         Its shape.
     layers : list of (str, layer)
         The layers around it, outermost first, each with the parameter's path in it.
-    stacked : sequence of int, default ()
-        Which axes were added to those that its layer declares; the first ones by default.
+    stacked : collection of int or None, default ()
+        Which axes were added to those that its layer declares; the first ones by default, and
+        with None it is not known.
 
     Returns
     -------
-    Declaration
+    Declaration or None
         With the name of the weight whose fans it takes relative to that layer.
     """
+    own = tuple(n for i, n in enumerate(shape) if i not in (stacked or ()))
     for path, layer in layers:
-        declared = declare(layer).get(path)
+        declared = declared_in(declare(layer), path, own, owner=type(layer).__name__)
         if declared is None:
             continue
-        if callable(declared):
-            declared = declared(shape)
         if declared.fans_of is not None:  # from the declaring layer to the parameter's own
             within = path.removesuffix(name)
             declared = replace(declared, fans_of=declared.fans_of.removeprefix(within))
         axes = declared.axes
-        if axes is None or len(axes.roles) >= len(shape):
+        added = 0 if axes is None else len(shape) - len(axes.roles)
+        if axes is None or added <= 0:
             return declared
-        added = len(shape) - len(axes.roles)
+        if stacked is None:
+            return replace(declared, axes=None)
         places = stacked if len(stacked) == added else range(added)
-        own = iter(axes.roles)
-        roles = tuple("stack" if i in places else next(own) for i in range(len(shape)))
-        return replace(declared, axes=replace(axes, roles=roles))
-    return Declaration.of_name(name)
+        return replace(declared, axes=with_stacks(axes, places, len(shape)))
+    return None

@@ -46,6 +46,16 @@ class JaxSource:
         A typed key of any implementation, or a legacy one of dtype uint32.
     path : str or sequence of str, default ()
         The parameter's path, which is folded into the key.
+
+    Examples
+    --------
+    One parameter of a model, alone, as `init_params` draws it:
+
+    >>> key, shapes = jax.random.key(0), {"fc": {"w": jax.ShapeDtypeStruct((4, 8), "float32")}}
+    >>> model, _ = init_params(Recipe((Rule(scheme=normal(std=1.0)),)), shapes, key)
+    >>> w = initializer(normal(std=1.0))(JaxSource(key, "fc.w").key, (4, 8))
+    >>> bool((w == model["fc"]["w"]).all())
+    True
     """
 
     xp = jnp
@@ -92,7 +102,7 @@ class JaxSource:
         """Normal, given that it is within the absolute bounds; for a complex dtype, in modulus."""
         key = self._stream("value")
         if field_of(dtype) == "complex":
-            return _truncated_disc(key, region.shape, dtype, parent_std, high)
+            return _truncated_disc(key, region.shape, dtype, parent_std, high / parent_std)
         inner = inner_bounds(low, high, dtype)
         unit_law = (parent_mean / parent_std, low / parent_std, high / parent_std)
         return _truncated_normal(key, region.shape, dtype, unit_law, parent_std, inner)
@@ -163,13 +173,13 @@ def _disc(key: jax.Array, shape: Shape, dtype: str, bound: float) -> jax.Array:
     return _turned(samplers.disc_modulus(jnp, u, bound=bound), turn, dtype)
 
 
-@_jit("shape", "dtype", "parent_std", "bound")
+@_jit("shape", "dtype", "unit_bound")
 def _truncated_disc(
-    key: jax.Array, shape: Shape, dtype: str, parent_std: float, bound: float
+    key: jax.Array, shape: Shape, dtype: str, parent_std: float, unit_bound: float
 ) -> jax.Array:
     u, turn = (_uniforms(k, shape, dtype)[0] for k in jax.random.split(key))
-    modulus = samplers.truncated_modulus(jnp, u, parent_std=parent_std, bound=bound)
-    return _turned(modulus, turn, dtype)
+    modulus = samplers.truncated_modulus(jnp, u, parent_std=1.0, bound=unit_bound)
+    return _turned(modulus * parent_std, turn, dtype)
 
 
 def _turned(modulus: jax.Array, turn: jax.Array, dtype: str) -> jax.Array:

@@ -6,8 +6,7 @@ import importlib
 from typing import Any
 
 from ._core import Declaration, SourceError
-
-_TRACED = {"flax": "_flax", "haiku": "_haiku"}
+from ._layers import LIBRARIES
 
 
 def trace_declarations(model: Any, /, *args: Any, **kwargs: Any) -> dict[str, Declaration]:
@@ -44,8 +43,8 @@ def trace_declarations(model: Any, /, *args: Any, **kwargs: Any) -> dict[str, De
     """
     for base in type(model).__mro__:
         library = base.__module__.partition(".")[0]
-        if library in _TRACED and hasattr(model, "init"):
-            module = importlib.import_module(f".{_TRACED[library]}", __package__)
+        if library in ("flax", "haiku") and hasattr(model, "init"):
+            module = importlib.import_module(f".{LIBRARIES[library]}", __package__)
             declared: dict[str, Declaration] = module.trace(model, args, kwargs)
             return declared
     raise SourceError(

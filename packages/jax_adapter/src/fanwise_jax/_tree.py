@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -9,7 +10,6 @@ from typing import Any, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import NamedSharding
 
 from ._array import draw_sharded
 from ._core import (
@@ -19,8 +19,10 @@ from ._core import (
     Parameter,
     Recipe,
     RecipeError,
+    check_loaded,
     noting_parameter,
     plan_model,
+    tie,
 )
 from ._layers import look_up
 from ._source import JaxSource, check_key, dtype_name
@@ -67,13 +69,14 @@ def init_params(
     tree : pytree
         Arrays, or their shapes and dtypes as `jax.eval_shape` gives them: the variables of Flax
         linen, the parameters of Haiku, or modules of Flax nnx or Equinox. A device or a sharding
-        that a leaf was put on, its array is put on.
+        that a leaf was put on, its array is put on. Collections of Flax linen other than "params",
+        and what is no `nnx.Param` of a module of nnx, are buffers unless they are declared.
     key : jax.Array
         One key, typed or legacy.
     declarations : mapping of str to Declaration, optional
         What parameters are, by path, for trees without layers in them: `trace_declarations` has
-        it for Flax linen and Haiku; ``variables["params"]`` alone will do. By default, the types of
-        the layers in `tree` say it.
+        it for Flax linen and Haiku; ``variables["params"]`` alone will do, whose paths, and so
+        values, are without "params". By default, the types of the layers in `tree` say it.
     loaded : iterable of str, default ()
         Paths of arrays that are loaded from a checkpoint and must be left alone.
 
@@ -133,16 +136,28 @@ def _random_streams(
             continue
         if _is_a(leaf.variable, "flax", "RngCount"):
             values[entry.path] = jnp.zeros(leaf.value.shape, leaf.value.dtype)
-        elif _is_a(leaf.variable, "flax", "RngKey") and leaf.value.dtype == key.dtype:
-            own = JaxSource(key, entry.stream).key
-            shape = leaf.value.shape
-            values[entry.path] = jax.random.split(own, shape) if shape else own
+        elif _is_a(leaf.variable, "flax", "RngKey"):
+            values[entry.path] = _keys_like(leaf.value, JaxSource(key, entry.stream).key)
         else:
             raise RecipeError(
                 f"`tree` must have values where nothing is drawn, got the shape alone "
                 f"of {entry.path!r}: name it in `loaded`, or give a rule of kind 'buffer'"
             )
     return values
+
+
+def _keys_like(like: Any, key: jax.Array) -> jax.Array:
+    """Keys of the shape and implementation of others, whatever the one that they are made of."""
+    impl = []
+
+    def data(keys: Any) -> jax.Array:
+        impl.append(jax.random.key_impl(keys))
+        return jax.random.key_data(keys)
+
+    words = jax.eval_shape(data, like)
+    bits = jax.random.bits(key, words.shape, words.dtype)
+    keys: jax.Array = jax.random.wrap_key_data(bits, impl=impl[0])
+    return keys
 
 
 def plan_params(
@@ -193,28 +208,21 @@ def _plan(
         raise RecipeError(
             "`tree` must have arrays or their shapes in it, as jax.eval_shape gives, got none"
         )
+    if not arrays[0].segments:
+        raise RecipeError("`tree` must have arrays in it, got an array: use initializer")
     paths = {leaf.path for leaf in arrays}
-    declarations = _within_params(declarations or {}, paths)
-    if isinstance(loaded, str):
-        raise RecipeError(f"`loaded` must be paths, not one string, got {loaded!r}")
-    loaded = set(loaded)
-    for name, given in (("loaded", loaded), ("declarations", set(declarations))):
-        if given - paths:
-            raise RecipeError(
-                f"`{name}` must be of arrays of the tree, got {sorted(given - paths)}"
-            )
-    shared: dict[int, str] = {}
+    given = _within_params({} if declarations is None else declarations, paths)
+    names = check_loaded(loaded, paths)
+    is_variables = any(leaf.segments[0] == "params" for leaf in arrays)  # of Flax linen
     parameters = []
     for leaf in arrays:
         with noting_parameter(leaf.path):
-            parameter = _parameter(leaf, declarations)
-        if leaf.path in loaded:
+            parameter = _parameter(leaf, given, is_variables)
+        if leaf.path in names:
             parameter = replace(parameter, left_as="loaded")
-        variable = leaf.variable
-        first = leaf.path if variable is None else shared.setdefault(id(variable), leaf.path)
-        if first != leaf.path:
-            parameter = replace(parameter, tied_to=first, left_as=None)
         parameters.append(parameter)
+    # A leaf that is of no variable is one of its own, even if its array is another's.
+    parameters = tie(parameters, [id(a if a.variable is None else a.variable) for a in arrays])
     if isinstance(recipe, Ledger):
         ledger = recipe
         if [entry.parameter for entry in ledger.entries] != parameters:
@@ -231,38 +239,57 @@ def _plan(
     return ledger
 
 
-def _within_params(
-    declarations: Mapping[str, Declaration], paths: set[str]
-) -> Mapping[str, Declaration]:
-    """The declarations of linen's collection "params" alone, if that is what the tree is."""
+def _within_params(declarations: Any, paths: set[str]) -> Mapping[str, Declaration]:
+    """Declarations, or those of linen's collection "params" alone, if that is what the tree is."""
+    if not isinstance(declarations, Mapping):
+        raise RecipeError(f"`declarations` must be a mapping by path, got {declarations!r}")
+    for path, declared in declarations.items():
+        if not hasattr(declared, "fans_of"):
+            raise RecipeError(f"`declarations` must be Declarations, got {declared!r} for {path!r}")
     inside = {
         path.removeprefix("params."): declared
         for path, declared in declarations.items()
         if path.startswith("params.")
     }
-    return inside if paths <= set(inside) else declarations
+    if paths <= set(inside):
+        return inside
+    unknown = sorted(map(str, set(declarations) - paths))
+    if unknown:
+        raise RecipeError(f"`declarations` must be of arrays of the tree, got {unknown}")
+    return declarations
 
 
-def _parameter(leaf: Leaf, declarations: Mapping[str, Declaration]) -> Parameter:
-    *around, name = leaf.segments or ("",)
+def _parameter(
+    leaf: Leaf, declarations: Mapping[str, Declaration], is_variables: bool
+) -> Parameter:
+    *around, name = leaf.segments
     shape, dtype = tuple(leaf.value.shape), leaf.value.dtype
     declared = declarations.get(leaf.path) or look_up(name, shape, leaf.layers)
-    fans_of = declared.fans_of and ".".join((*around, declared.fans_of))
-    is_state = (leaf.variable is not None and not _is_a(leaf.variable, "flax", "Param")) or any(
-        _is_a(layer, "equinox", "State") for _, layer in leaf.layers
-    )
+    is_state = _is_state(leaf, declared) or (is_variables and leaf.segments[0] != "params")
+    known = declared or Declaration.of_name(name)
     drawable = not jnp.issubdtype(dtype, jax.dtypes.extended) and dtype.name in DTYPES
-    kind = declared.kind if drawable and not is_state else "buffer"
+    kind = known.kind if drawable and not is_state else "buffer"
+    # A parameter that its layer starts from a value of its own, as LoRA's second, always does.
+    starts = _is_shape(leaf.value) or _is_a(leaf.variable, "flax", "Param")
     return Parameter(
         leaf.path,
         shape,
-        declared.axes,
+        known.axes,
         kind,
-        fans_of,
+        known.fans_of and ".".join((*around, known.fans_of)),
         left_as=None if drawable else "skipped",
         field="complex" if jnp.issubdtype(dtype, jnp.complexfloating) else "real",
-        default=declared.default if kind == "buffer" and _is_shape(leaf.value) else None,
+        default=known.default if kind == "buffer" and starts else None,
     )
+
+
+def _is_state(leaf: Leaf, declared: Declaration | None) -> bool:
+    """Whether a model keeps it without training it, as far as its libraries say."""
+    if leaf.variable is not None:
+        return not _is_a(leaf.variable, "flax", "Param")
+    if any(_is_a(layer, "equinox", "State") for _, layer in leaf.layers):
+        return True
+    return declared is None and any(_is_a(layer, "flax.nnx", "Module") for _, layer in leaf.layers)
 
 
 def _placed(value: Any) -> Any:
@@ -270,9 +297,8 @@ def _placed(value: Any) -> Any:
     if isinstance(value, jax.core.Tracer):
         sharding = jax.typeof(value).sharding
         return sharding if sharding.mesh.explicit_axes else None
-    sharding = getattr(value, "sharding", None)
-    said = value.committed if isinstance(value, jax.Array) else isinstance(sharding, NamedSharding)
-    return sharding if said else None
+    said = value.committed if isinstance(value, jax.Array) else True
+    return getattr(value, "sharding", None) if said else None
 
 
 def _is_array(value: Any) -> bool:
@@ -308,7 +334,10 @@ def walk(
     node: Any, segments: tuple[str, ...] = (), around: tuple[tuple[int, Any], ...] = ()
 ) -> Iterator[Leaf]:
     """The leaves below a node, in their order."""
-    children = jax.tree_util.tree_flatten_with_path(node, is_leaf=lambda n: n is not node)[0]
+    if any(node is outer for _, outer in around):  # a module of nnx may know those around it
+        return
+    seen = itertools.count()  # one level: the node itself is asked for first
+    children = jax.tree_util.tree_flatten_with_path(node, is_leaf=lambda _: next(seen) > 0)[0]
     if len(children) == 1 and not children[0][0]:
         layers = [(".".join(segments[depth:]), layer) for depth, layer in around]
         yield Leaf(segments, node, layers)
@@ -344,6 +373,6 @@ def _segment(step: Any) -> str:
 def _is_a(node: Any, library: str, name: str) -> bool:
     """Whether a node is of a class of a library, which need not be installed."""
     return any(
-        base.__name__ == name and base.__module__.partition(".")[0] == library
+        base.__name__ == name and f"{base.__module__}.".startswith(f"{library}.")
         for base in type(node).__mro__
     )

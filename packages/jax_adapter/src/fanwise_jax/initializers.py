@@ -10,6 +10,7 @@ of its names.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,10 +18,12 @@ from fractions import Fraction
 from typing import Any, Literal, get_args
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 from jax.nn.initializers import Initializer, constant, ones, zeros
 
 from . import _core as core
-from ._array import SchemeInitializer, Sharding
+from ._array import SchemeInitializer, Shape, Sharding
 from ._source import dtype_name
 
 __all__ = [
@@ -84,10 +87,10 @@ def uniform(scale: Any = 1e-2, dtype: Any = None) -> Initializer:
     True
     """
 
-    def of(scale: float) -> core.Scheme:
+    def law(scale: float) -> core.Scheme:
         return core.uniform(low=min(0.0, scale), high=max(0.0, scale))
 
-    return _scaled(of, scale, dtype)
+    return _scaled(law, scale, dtype, ends=(0.0, 1.0))
 
 
 def normal(stddev: Any = 1e-2, dtype: Any = None) -> Initializer:
@@ -117,10 +120,10 @@ def normal(stddev: Any = 1e-2, dtype: Any = None) -> Initializer:
     True
     """
 
-    def of(std: float) -> core.Scheme:
+    def law(std: float) -> core.Scheme:
         return core.normal(std=abs(std))
 
-    return _scaled(of, stddev, dtype)
+    return _scaled(law, stddev, dtype)
 
 
 def truncated_normal(
@@ -154,38 +157,13 @@ def truncated_normal(
     """
     low, high = float(lower), float(upper)
 
-    def of(std: float) -> core.Scheme:
+    def law(std: float) -> core.Scheme:
         if math.isinf(low) and math.isinf(high):
             return core.normal(std=abs(std))
         ends = (low, high) if std > 0 else (-high, -low)
         return core.truncated_normal(parent_std=abs(std), low=ends[0], high=ends[1])
 
-    return _scaled(of, stddev, dtype)
-
-
-def _scaled(of: Callable[[float], core.Scheme], scale: Any, dtype: Any) -> Initializer:
-    """An initializer of a law with a scale, which may be traced, or an array to broadcast."""
-    if isinstance(scale, jax.core.Tracer) or getattr(scale, "ndim", 0) > 0:
-        return _ArrayScaled(of(1.0), scale, dtype)
-    if scale == 0:
-        return constant(0.0, dtype)
-    return SchemeInitializer(of(float(scale)), dtype=dtype)
-
-
-@dataclass(frozen=True, slots=True)
-class _ArrayScaled:
-    scheme: core.Scheme  # of scale 1
-    scale: Any
-    dtype: Any
-
-    def __call__(
-        self, key: jax.Array, shape: Sequence[int], dtype: Any = None, out_sharding: Sharding = None
-    ) -> jax.Array:
-        name = dtype_name(dtype or self.dtype or float)
-        wide = core.compute_dtype(name)
-        values = SchemeInitializer(self.scheme)(key, shape, wide, out_sharding) * self.scale
-        array: jax.Array = values.astype(name)
-        return array
+    return _scaled(law, stddev, dtype, ends=(low, high))
 
 
 def variance_scaling(
@@ -241,11 +219,15 @@ def variance_scaling(
     ):
         if value not in known:
             raise ValueError(f"`{name}` must be one of {', '.join(known)}, got {value!r}")
-    if scale == 0:
-        return constant(0.0, dtype)
-    scheme = core.variance_scaling(gain=_root(scale), fan=_FANS[mode], family=distribution)
     fans = _AxisFans(_axis_tuple(in_axis), _axis_tuple(out_axis), _axis_tuple(batch_axis))
-    return SchemeInitializer(scheme, fans=fans, dtype=dtype)
+
+    def law(gain: float) -> core.Scheme:
+        return core.variance_scaling(gain=gain, fan=_FANS[mode], family=distribution)
+
+    if _is_static(scale) and scale < 0:
+        raise ValueError(f"`scale` must be positive, got {scale}")
+    root = math.sqrt(scale) if _is_static(scale) else jnp.sqrt(scale)
+    return _scaled(law, root, dtype, fans=fans)
 
 
 def glorot_uniform(
@@ -490,9 +472,9 @@ def orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None) -> In
     ----------
     Saxe, McClelland and Ganguli (2013), arXiv:1312.6120.
     """
-    if scale == 0:
-        return constant(0.0, dtype)
-    return _Orthogonal(core.orthogonal(gain=abs(float(scale))), column_axis, dtype)
+    return _scaled(
+        _of_gain(core.orthogonal), scale, dtype, axes=_OrthogonalAxes(column_axis), make=_Orthogonal
+    )
 
 
 def delta_orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None) -> Initializer:
@@ -532,38 +514,102 @@ def delta_orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None)
     ----------
     Xiao, Bahri, Sohl-Dickstein, Schoenholz and Pennington (2018), arXiv:1806.05393.
     """
-    if scale == 0:
-        return constant(0.0, dtype)
-    return _Orthogonal(core.delta_orthogonal(gain=abs(float(scale))), column_axis, dtype)
+    return _scaled(
+        _of_gain(core.delta_orthogonal), scale, dtype, axes=_delta_orthogonal_axes, make=_Orthogonal
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class _Orthogonal:
-    scheme: core.Scheme
-    column_axis: int  # of no consequence at the center of a convolution
-    dtype: Any
+def _of_gain(scheme: Callable[..., core.Scheme]) -> Callable[[float], core.Scheme]:
+    return lambda gain: scheme(gain=abs(gain))  # the law of a Haar matrix is that of its negative
+
+
+def _is_static(scale: Any) -> bool:
+    """Whether it is one number, and not traced."""
+    return not isinstance(scale, jax.core.Tracer) and np.ndim(scale) == 0
+
+
+def _scaled(
+    law: Callable[[float], core.Scheme],
+    scale: Any,
+    dtype: Any,
+    *,
+    axes: Callable[[Shape], core.Axes] | None = None,
+    fans: Callable[[Shape], core.Fans] | None = None,
+    ends: tuple[float, float] = (-math.inf, math.inf),
+    make: type[SchemeInitializer] = SchemeInitializer,
+) -> Initializer:
+    """An initializer of a law with a scale, which may be traced, or an array to broadcast.
+
+    `ends` are those of the law of scale 1.
+    """
+    if not _is_static(scale):
+        unit = make(law(1.0), axes, fans)
+        return functools.partial(_draw_scaled, unit, jnp.asarray(scale), ends, dtype)
+    scheme = law(float(scale)) if scale != 0 else core.zeros()
+    return make(scheme, axes, fans, dtype)
+
+
+def _draw_scaled(
+    unit: SchemeInitializer,
+    scale: jax.Array,
+    ends: tuple[float, float],
+    default: Any,
+    key: jax.Array,
+    shape: Sequence[int],
+    dtype: Any = None,
+    out_sharding: Sharding = None,
+) -> jax.Array:
+    """Draw a law of scale 1 and scale it; what rounding would take beyond an end is kept short."""
+    chosen = default if dtype is None else dtype
+    name = dtype_name(float if chosen is None else chosen)
+    wide = core.compute_dtype(name)
+    array: jax.Array = (unit(key, shape, wide, out_sharding) * scale).astype(name)
+    if core.field_of(name) == "complex" or all(map(math.isinf, ends)):
+        return array
+    first, second = (jnp.asarray(end * scale, wide) for end in ends)
+    excluded = unit.scheme.name == "uniform"  # as is the end of a half-open law
+    inner = []
+    for end, other in ((first, second), (second, first)):
+        short = end.astype(name)
+        beyond = jnp.where(end < other, short < end, short > end)
+        if excluded:
+            beyond |= (short == end) & (end != 0)
+        inner.append(jnp.where(beyond, jnp.nextafter(short, other.astype(name)), short))
+    return jnp.clip(array, jnp.minimum(*inner), jnp.maximum(*inner))
+
+
+class _Orthogonal(SchemeInitializer):
+    """Also of shapes without elements, of which there is no matrix."""
+
+    __slots__ = ()
 
     def __call__(
         self, key: jax.Array, shape: Sequence[int], dtype: Any = None, out_sharding: Sharding = None
     ) -> jax.Array:
-        axes = self._axes(tuple(shape))
-        dtype = self.dtype if dtype is None else dtype
-        if 0 in shape:
-            return zeros(key, shape, float if dtype is None else dtype, out_sharding)
-        return SchemeInitializer(self.scheme, axes)(key, shape, dtype, out_sharding)
+        scheme = core.zeros() if 0 in shape else self.scheme
+        drawn = SchemeInitializer(scheme, self.axes, self.fans, self.dtype)
+        return drawn(key, shape, dtype, out_sharding)
 
-    def _axes(self, shape: tuple[int, ...]) -> core.Axes:
-        rank = len(shape)
-        if self.scheme.name == "orthogonal":
-            if rank < 2:
-                raise ValueError("orthogonal initializer requires at least a 2D shape")
-            columns = range(rank)[self.column_axis]
-            return core.Axes("out" if axis == columns else "in" for axis in range(rank))
-        if rank not in (3, 4, 5):
-            raise ValueError("Delta orthogonal initializer requires a 3D, 4D or 5D shape.")
-        if shape[-1] < shape[-2]:
-            raise ValueError("`fan_in` must be less or equal than `fan_out`. ")
-        return core.Axes(" ".join(["kernel"] * (rank - 2) + ["in", "out"]))
+
+@dataclass(frozen=True, slots=True)
+class _OrthogonalAxes:
+    """Columns along one axis, rows along all others."""
+
+    column_axis: int
+
+    def __call__(self, shape: Shape) -> core.Axes:
+        if len(shape) < 2:
+            raise ValueError("orthogonal initializer requires at least a 2D shape")
+        columns = range(len(shape))[self.column_axis]
+        return core.Axes("out" if axis == columns else "in" for axis in range(len(shape)))
+
+
+def _delta_orthogonal_axes(shape: Shape) -> core.Axes:
+    if len(shape) not in (3, 4, 5):
+        raise ValueError("Delta orthogonal initializer requires a 3D, 4D or 5D shape.")
+    if shape[-1] < shape[-2]:
+        raise ValueError("`fan_in` must be less or equal than `fan_out`. ")
+    return core.Axes(" ".join(["kernel"] * (len(shape) - 2) + ["in", "out"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -593,9 +639,3 @@ class _AxisFans:
 
 def _axis_tuple(axes: AxisNumbers) -> tuple[int, ...]:
     return (axes,) if isinstance(axes, int) else tuple(axes)
-
-
-def _root(scale: Any) -> float:
-    if scale < 0:
-        raise ValueError(f"`scale` must be positive, got {scale}")
-    return math.sqrt(scale)
