@@ -138,6 +138,43 @@ def test_get_by_other_things():
         initializers.get("no_such")
 
 
+def test_names_that_are_deserialized_are_of_these_classes():
+    assert type(initializers.deserialize("he_normal")) is initializers.HeNormal
+    config = {"class_name": "HeNormal", "config": {"seed": 3}}
+    assert type(initializers.deserialize(config)) is initializers.HeNormal
+    mine = {"HeNormal": keras.initializers.Zeros}
+    assert type(initializers.deserialize(config | {"config": {}}, mine)) is keras.initializers.Zeros
+    with keras.saving.custom_object_scope(mine):
+        assert type(initializers.get("HeNormal")) is keras.initializers.Zeros
+    assert type(initializers.get("HeNormal")) is initializers.HeNormal
+
+
+@pytest.mark.parametrize("dtype", ["float8_e4m3fn", "float8_e5m2", "float16"])
+@pytest.mark.parametrize("make", [initializers.Zeros, initializers.Ones, initializers.Identity,
+                                  lambda: initializers.Constant(3)])  # fmt: skip
+def test_constants_in_every_dtype(make, dtype):
+    drawn = make()((2, 2), dtype)
+    assert drawn.dtype.name == dtype
+    config = make().get_config()
+    expected = getattr(keras.initializers, type(make()).__name__)(**config)((2, 2))
+    assert np.array_equal(tf.cast(drawn, tf.float32).numpy(), expected.numpy())
+
+
+def test_seeds_count_with_all_their_bits():
+    one, two = (initializers.RandomNormal(seed=s)((50,)).numpy() for s in (3, 3 + 2**40))
+    assert not np.isin(one, two).any()
+
+
+@pytest.mark.parametrize("shape", [(5,), (), (0, 4), (4, 0)])
+def test_fans_of_few_axes_or_elements_are_keras(shape):
+    for module in (initializers, keras.initializers):
+        drawn = module.VarianceScaling(1.0, "fan_in", "uniform", seed=0)(shape).numpy()
+        assert drawn.shape == shape
+        assert (abs(drawn) <= (3 / max(1, math.prod(shape))) ** 0.5).all()
+        if 0 in shape:
+            assert module.Orthogonal(seed=0)(shape).shape == shape
+
+
 @pytest.mark.parametrize(
     ("name", "options", "value"),
     [
@@ -156,8 +193,13 @@ def test_a_law_of_one_value(name, options, value):
 def test_shapes_of_tensorflow():
     for shape in ([2, 3], tf.TensorShape([2, 3]), tf.constant([2, 3])):
         assert initializers.RandomNormal(seed=0)(shape).shape == (2, 3)
+    for shape in ((2.5, 3), 3):
+        with pytest.raises(ValueError, match=r"`shape` must be integers .*, got"):
+            initializers.RandomNormal(seed=0)(shape)
     traced = tf.function(lambda n: initializers.RandomNormal(seed=0)((n, 3)), autograph=False)
-    with pytest.raises(ValueError, match="`shape` must be known when it is traced, got"):
+    with pytest.raises(
+        ValueError, match="`shape` must be integers that are known when it is traced, got"
+    ):
         traced(tf.constant(2))
 
 

@@ -1,6 +1,7 @@
 """A whole Keras model: axes from layer types, the ledger, shared, frozen and loaded variables."""
 
 import math
+import random
 
 import keras
 import numpy as np
@@ -35,6 +36,10 @@ HE = Recipe(
 )
 
 
+EVERY = Recipe((*HE.rules[:2], Rule(scheme=ones(), kind="slope", optional=True)))
+EVERY_LATE = Recipe((HE.rules[0], Rule(scheme=normal(std=1.0))))
+
+
 def fans(ledger, path):
     """Fans of each block of a variable."""
     (entry,) = (e for e in ledger.entries if e.path.endswith(path))
@@ -66,6 +71,14 @@ LAYERS = [
     (lambda: layers.Bidirectional(layers.LSTM(6)), (4, 5), "backward_LSTM_0.LSTMCell_0.kernel",
      [(5, 6)] * 4),
     (lambda: layers.TimeDistributed(layers.Dense(3)), (4, 7), "kernel", [(7, 3)]),
+    (lambda: layers.DepthwiseConv2D(3), (9, 9, 8), "bias", [(9, 9)]),
+    (lambda: layers.SeparableConv2D(6, 3), (9, 9, 4), "bias", [(4, 6)]),
+    (lambda: layers.Conv2DTranspose(4, 4, strides=2), (8, 8, 8), "bias", [(32, 64)]),
+    (lambda: layers.LSTM(6), (4, 5), "bias", [(5, 6)] * 4),
+    (lambda: layers.GRU(6), (4, 5), "bias", [(5, 6)] * 3),
+    (lambda: layers.GRU(6, reset_after=False), (4, 5), "bias", [(5, 6)] * 3),
+    (lambda: layers.ReversibleEmbedding(100, 16, tie_weights=False), (3,), "reverse_embeddings",
+     [(16, 100)]),
 ]  # fmt: skip
 
 
@@ -73,7 +86,142 @@ LAYERS = [
 def test_axes_are_those_of_the_layer(make, shape, path, expected):
     """spec: fans/1 to fans/4."""
     model = sequential(make(), shape)
-    assert fans(init_model(model, HE, seed=0), path) == expected
+    if hasattr(model.layers[0], "reverse_embeddings"):
+        model.layers[0](tf.zeros((2, 16)), reverse=True)
+    recipe = Recipe((Rule(scheme=lecun_uniform(), kind="bias"), *HE.rules[1:]))
+    ledger = init_model(model, HE if path != "bias" else recipe, seed=0)
+    assert fans(ledger, path) == expected
+
+
+KINDS = [
+    (layers.BatchNormalization, (4,), {"gamma": "norm", "beta": "bias", "moving_mean": "buffer",
+                                       "moving_variance": "buffer"}),
+    (layers.LayerNormalization, (4,), {"gamma": "norm", "beta": "bias"}),
+    (lambda: layers.GroupNormalization(2), (4, 4), {"gamma": "norm", "beta": "bias"}),
+    (layers.RMSNormalization, (4,), {"scale": "norm"}),
+    (layers.PReLU, (4,), {"alpha": "slope"}),
+    (lambda: layers.STFTSpectrogram(frame_length=16, frame_step=8, fft_length=16), (64, 1),
+     {"real_kernel": "buffer", "imag_kernel": "buffer"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "shape", "expected"), KINDS)
+def test_kinds_are_those_of_the_layer(make, shape, expected):
+    ledger = plan_keras_model(sequential(make(), shape), EVERY)
+    found = {e.path.rpartition(".")[2]: e.parameter.kind for e in ledger.entries}
+    assert found == expected
+
+
+def test_factors_of_attentions_scores_are_as_those_of_norms():
+    inputs = keras.Input((3, 4))
+    layer = layers.Attention(use_scale=True, score_mode="concat")
+    model = keras.Model(inputs, layer([inputs, inputs]))
+    init_model(model, HE, seed=0)
+    assert all((v.numpy() == 1).all() for v in model.variables)
+
+
+def test_what_scales_a_float8_layer_is_left():
+    model = sequential(layers.Dense(3), (4,))
+    model.layers[0].quantize("float8")
+    before = {v.path: v.numpy() for v in model.variables}
+    ledger = init_model(model, Recipe((HE.rules[0], Rule(scheme=normal(std=0.02)))), seed=0)
+    drawn = [e.path for e in ledger.entries if e.plan is not None]
+    assert drawn == ["Dense_0.kernel", "Dense_0.bias"]
+    changed = [v.name for v in model.variables if not np.array_equal(v.numpy(), before[v.path])]
+    assert changed == ["kernel"]
+
+
+def test_a_layer_that_is_not_built_is_an_error():
+    """Whether its type is known or not: it would get variables that no rule was asked about."""
+
+    class Late(layers.Layer):
+        def build(self, shape):
+            self.kernel = self.add_weight(shape=(shape[-1], 2), name="kernel")
+
+    class Around(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense, self.late, self.drop = (
+                layers.Dense(3),
+                Late(),
+                layers.Dropout(0.5),
+            )
+
+        def build(self, shape):
+            self.dense.build(shape)
+
+    model = Around()
+    model.build((None, 4))
+    with pytest.raises(
+        SourceError, match="must be built, or called once, got 'Late_0' that is not"
+    ):
+        plan_keras_model(model, HE)
+    model.late.build((None, 3))
+    paths = [e.path for e in plan_keras_model(model, EVERY_LATE).entries if e.plan is not None]
+    assert paths == ["Dense_0.kernel", "Dense_0.bias", "Late_0.kernel"]
+
+
+def test_what_is_loaded_under_one_name_is_left_under_all():
+    shared = layers.Dense(4, name="d")
+    model = keras.Sequential([keras.Input((4,)), keras.Sequential([shared], name="a"),
+                              keras.Sequential([shared], name="b")])  # fmt: skip
+    before = shared.kernel.numpy()
+    every = [e.path for e in plan_keras_model(model, HE).entries]
+    for loaded in (every, ["b.d.kernel", "a.d.bias"]):
+        ledger = init_model(model, Recipe(()), seed=0, loaded=loaded)
+        assert [e.status for e in ledger.entries] == ["loaded", "loaded", "tied", "tied"]
+    assert np.array_equal(shared.kernel.numpy(), before)
+
+
+def test_what_is_no_float_is_skipped_and_what_is_complex_is_so():
+    class Mixed(layers.Layer):
+        def build(self, shape):
+            self.count = self.add_weight(shape=(), dtype="int32", name="count", trainable=False)
+            self.wave = self.add_weight(shape=(400,), dtype="complex64", name="wave",
+                                        initializer=lambda shape, dtype: tf.zeros(shape, dtype))  # fmt: skip
+
+    model = sequential(Mixed(), (4,))
+    ledger = init_model(model, Recipe((Rule(scheme=normal(std=2.0)),)), seed=0)
+    statuses = {e.parameter.path.rpartition(".")[2]: e.status for e in ledger.entries}
+    assert statuses == {"count": "skipped", "wave": "initialized"}
+    wave = model.layers[0].wave.numpy()
+    assert np.square(abs(wave)).mean() == pytest.approx(4, rel=0.3)
+    assert np.square(wave.real).mean() == pytest.approx(2, rel=0.4)
+
+
+def test_a_frozen_layer_is_frozen_as_a_whole():
+    model = sequential(layers.BatchNormalization(trainable=False), (4,))
+    ledger = init_model(model, Recipe(()), seed=0)
+    assert [e.status for e in ledger.entries] == ["frozen", "frozen", "skipped", "skipped"]
+
+
+def test_a_change_of_low_rank_starts_at_none_again():
+    model = sequential(layers.Dense(3), (4,))
+    model.layers[0].enable_lora(2)
+    model.layers[0].lora_kernel_b.assign(tf.ones((2, 3)))
+    init_model(model, HE, seed=0)
+    assert not model.layers[0].lora_kernel_b.numpy().any()
+
+
+def test_a_model_may_be_initialized_within_a_function():
+    """Without a warning of AutoGraph's, which cannot convert what it is not asked to."""
+    model, other = (sequential(layers.Dense(3), (4,)) for _ in range(2))
+    tf.function(lambda: init_model(model, HE, seed=0) and None)()
+    init_model(other, HE, seed=0)
+    np.testing.assert_allclose(model.get_weights()[0], other.get_weights()[0], rtol=1e-5)
+
+
+def test_the_global_generators_are_left_alone():
+    model = sequential(layers.Dense(3), (4,))
+    of_keras = keras.src.random.seed_generator.global_seed_generator().state.numpy()
+    state = tf.random.get_global_generator().state.numpy()
+    python, numpy = random.getstate(), np.random.get_state()[1].copy()
+    init_model(model, HE, seed=0)
+    assert random.getstate() == python
+    assert np.array_equal(np.random.get_state()[1], numpy)  # the state
+    assert np.array_equal(tf.random.get_global_generator().state.numpy(), state)
+    after = keras.src.random.seed_generator.global_seed_generator().state.numpy()
+    assert np.array_equal(after, of_keras)
 
 
 @pytest.mark.parametrize("kind", [layers.MultiHeadAttention, layers.GroupQueryAttention])
@@ -148,7 +296,7 @@ def test_names_that_are_given_are_kept():
     model = keras.Sequential([keras.Input((4,)), *(layers.Dense(4, name=n) for n in names)])
     paths = [e.path.removesuffix(".kernel") for e in plan_keras_model(model, HE).entries][::2]
     assert paths == ["Dense_0", "Dense_1", "head", "Dense_7"]
-    with pytest.raises(RecipeError, match=r"`loaded` must be paths of the model, got \['dense_1.k"):
+    with pytest.raises(RecipeError, match=r"`loaded` must be names in the model, got \['dense_1.k"):
         init_model(model, HE, seed=0, loaded={"dense_1.kernel"})
 
 

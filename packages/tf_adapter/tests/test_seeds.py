@@ -1,6 +1,9 @@
 """Seeds of all kinds, and what one object draws: anew at each call, and in each copy."""
 
+import copy
+import gc
 import json
+import math
 
 import keras
 import numpy as np
@@ -9,7 +12,16 @@ import tensorflow as tf
 from fanwise_tf import Initializer
 from scipy import stats
 
-from fanwise import Axes, Fans, he_normal, normal, zeros
+from fanwise import (
+    Axes,
+    Fans,
+    glorot_uniform,
+    he_normal,
+    he_uniform,
+    normal,
+    truncated_normal,
+    zeros,
+)
 
 IN_OUT = Axes("in out")
 SHAPE = (200, 300)
@@ -93,6 +105,62 @@ def test_copies_have_streams_of_their_own(kind):
     drawn = run()
     assert len(np.unique(drawn)) == drawn.size
     assert np.array_equal(run(), drawn)
+
+
+@pytest.mark.parametrize("kind", SEEDS)
+def test_a_configuration_changes_nothing(kind):
+    """Neither what is drawn next nor a user's generator: Keras asks for it whenever it saves."""
+    seed = SEEDS[kind]()
+    init = Initializer(normal(std=1.0), seed=seed)
+    state = seed.state.numpy() if hasattr(seed, "state") else None
+    config = init.get_config()
+    assert init.get_config() == config
+    assert Initializer.from_config(config).get_config() == config
+    assert state is None or np.array_equal(seed.state.numpy(), state)
+    drawn = init((8,)).numpy()
+    assert np.array_equal(Initializer(normal(std=1.0), seed=SEEDS[kind]())((8,)).numpy(), drawn)
+
+
+@pytest.mark.parametrize("kind", SEEDS)
+def test_a_copy_elsewhere_starts_anew(kind):
+    """As in another process, where the object and its generator are not."""
+    config = Initializer(normal(std=1.0), seed=SEEDS[kind]()).get_config()
+    gc.collect()
+    one, other = (Initializer.from_config({**config, "copy_of": name}) for name in "ab")
+    assert np.array_equal(one((8,)).numpy(), other((8,)).numpy())
+
+
+@pytest.mark.parametrize("kind", SEEDS)
+def test_a_deep_copy_is_a_copy(kind):
+    init = Initializer(normal(std=1.0), seed=SEEDS[kind]())
+    assert not np.isin(copy.deepcopy(init)((50,)).numpy(), init((50,)).numpy()).any()
+
+
+def test_objects_of_one_seed_are_independent_if_laws_or_shapes_differ():
+    """Keras' values would be proportional."""
+    drawn = [
+        Initializer(scheme, axes, seed=1)(shape).numpy().ravel()[:2000]
+        for scheme, axes, shape in [
+            (he_uniform(), IN_OUT, (50, 60)),
+            (glorot_uniform(), IN_OUT, (50, 60)),
+            (he_uniform(), IN_OUT, (50, 40)),
+            (truncated_normal(std=1.0), None, (50, 60)),
+        ]
+    ]
+    correlations = np.corrcoef([*drawn, *(abs(values) for values in drawn)])[:4, :4]
+    assert np.abs(correlations - np.eye(4)).max() < 5 / math.sqrt(2000)
+    theirs = [init(seed=1)((50, 60)).numpy().ravel() for init in (
+        keras.initializers.HeUniform, keras.initializers.GlorotUniform)]  # fmt: skip
+    assert np.corrcoef(theirs)[0, 1] > 0.999
+
+
+@pytest.mark.parametrize("other", [[3, 4 + 2**32], [3 + 2**40, 4], [4, 3], [-3, 4]])
+def test_a_seed_of_tensorflow_counts_with_all_its_bits(other):
+    one, two = (
+        Initializer(normal(std=1.0), seed=tf.constant(seed, tf.int64))((50,)).numpy()
+        for seed in ([3, 4], other)
+    )
+    assert not np.isin(one, two).any()
 
 
 def _kernels(model):

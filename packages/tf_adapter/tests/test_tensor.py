@@ -257,6 +257,12 @@ def test_a_layout_is_honoured():
     parts = dtensor.unpack(init((8, 6), layout=layout))
     assert [part.shape for part in parts] == [(4, 6)] * 2
     assert np.array_equal(np.concatenate([p.numpy() for p in parts]), init((8, 6)).numpy())
+    of_keras = keras.distribution.TensorLayout(
+        ("x", None), keras.distribution.DeviceMesh((2,), ("x",), ["cpu:0", "cpu:1"])
+    )
+    with pytest.MonkeyPatch.context() as patch:  # Keras makes its own of a mesh of all devices
+        patch.setattr(type(of_keras), "backend_layout", layout)
+        assert [p.shape for p in dtensor.unpack(init((8, 6), layout=of_keras))] == [(4, 6)] * 2
 
 
 def test_blocks_are_separate_parameters():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import itertools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias, get_args
 
 from ._axes import Axes
@@ -106,6 +107,27 @@ class Ledger:
                 name = dtype if isinstance(dtype, str) else dtype[entry.path]
                 with noting_parameter(entry.path):
                     check_draw(entry.plan, for_field(name, entry.plan.field))
+
+    def check_model(self, parameters: Iterable[Parameter]) -> None:
+        """Raise `RecipeError`, with what differs, unless the ledger is of these parameters.
+
+        A buffer's default is not compared: it is that of one without values, which it may have
+        got since.
+        """
+        planned = [entry.parameter for entry in self.entries]
+        for expected, found in itertools.zip_longest(planned, parameters):
+            if expected is None or found is None or expected.path != found.path:
+                raise RecipeError(
+                    f"`recipe` must be a ledger of this model, got one of "
+                    f"{expected and expected.path!r} where the model has {found and found.path!r}"
+                )
+            for field in fields(Parameter):
+                values = [getattr(p, field.name) for p in (expected, found)]
+                if field.name != "default" and values[0] != values[1]:
+                    raise RecipeError(
+                        f"`recipe` must be a ledger of this model, got one where {found.path!r} "
+                        f"has {field.name} {values[0]!r}, which the model has as {values[1]!r}"
+                    )
 
     def to_data(self) -> dict[str, Any]:
         """The ledger as plain JSON data, with the version of its form."""

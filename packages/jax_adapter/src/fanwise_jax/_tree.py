@@ -225,8 +225,7 @@ def _plan(
     parameters = tie(parameters, [id(a if a.variable is None else a.variable) for a in arrays])
     if isinstance(recipe, Ledger):
         ledger = recipe
-        if [entry.parameter for entry in ledger.entries] != parameters:
-            raise RecipeError("`recipe` must be a ledger of this model, got another's")
+        ledger.check_model(parameters)
     else:
         ledger = plan_model(recipe, parameters)
     ledger.check_draws(

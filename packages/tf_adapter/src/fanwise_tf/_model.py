@@ -6,10 +6,11 @@ import operator
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras.src.utils.naming import to_snake_case
 
 from ._core import (
@@ -19,12 +20,14 @@ from ._core import (
     LeftAs,
     Parameter,
     Recipe,
-    RecipeError,
     SourceError,
+    check_loaded,
+    declared_in,
     draw,
     noting_parameter,
     plan_model,
     stream_key,
+    tie,
 )
 from ._layers import declare
 from ._source import TfSource, dtype_name
@@ -39,6 +42,7 @@ class Slot:
     variable: Any
 
 
+@tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]  # TensorFlow is untyped
 def init_model(
     model: Any, recipe: Recipe | Ledger, /, *, seed: int, loaded: Iterable[str] = ()
 ) -> Ledger:
@@ -77,7 +81,7 @@ def init_model(
     type and a count within the layer around, like ``Dense_0``: Keras' count depends on what was
     built before. The roles of axes are those of the layer's type; see `declare`. Variables that are
     not trained, as the moving averages of norms, are left as they are unless a rule is of kind
-    "buffer".
+    "buffer". The second factor of LoRA is zero, whatever law weights have.
 
     Examples
     --------
@@ -136,18 +140,20 @@ def _plan(model: Any, recipe: Recipe | Ledger, loaded: Iterable[str]) -> tuple[l
         raise SourceError(f"`model` must be a Keras layer or model, got {type(model).__name__}")
     if not model.built:
         raise SourceError(f"`model` must be built, or called once, got {model.name!r} that is not")
-    if isinstance(loaded, str):
-        raise RecipeError(f"`loaded` must be paths, not one string, got {loaded!r}")
-    names = set(loaded)
-    slots = list(_slots(model, (), names, {}))
-    unknown = sorted(names - {slot.parameter.path for slot in slots})
-    if unknown:
-        raise RecipeError(f"`loaded` must be paths of the model, got {unknown}")
-    parameters = [slot.parameter for slot in slots]
+    slots = list(_slots(model, ()))
+    names = check_loaded(loaded, {slot.parameter.path for slot in slots})
+    parameters = tie(
+        (
+            replace(slot.parameter, left_as="loaded")
+            if slot.parameter.path in names
+            else slot.parameter
+            for slot in slots
+        ),
+        (id(slot.variable) for slot in slots),
+    )
     if isinstance(recipe, Ledger):
         ledger = recipe
-        if [entry.parameter for entry in ledger.entries] != parameters:
-            raise RecipeError("`recipe` must be a ledger of this model, got another's")
+        ledger.check_model(parameters)
     else:
         ledger = plan_model(recipe, parameters)
     ledger.check_draws(
@@ -160,11 +166,9 @@ def _plan(model: Any, recipe: Recipe | Ledger, loaded: Iterable[str]) -> tuple[l
     return slots, ledger
 
 
-def _slots(
-    layer: Any, path: tuple[str, ...], loaded: set[str], seen: dict[int, str]
-) -> Iterator[Slot]:
+def _slots(layer: Any, path: tuple[str, ...]) -> Iterator[Slot]:
     """A layer's variables, and then those of the layers within it."""
-    if not layer.built and declare.dispatch(type(layer)) is not declare.dispatch(object):
+    if not layer.built and type(layer).build is not keras.Layer.build:  # it makes variables
         where = ".".join(path) or layer.name
         raise SourceError(f"`model` must be built, or called once, got {where!r} that is not")
     declarations = declare(layer)
@@ -173,46 +177,34 @@ def _slots(
     names = _names((variable.name, "Variable") for variable in variables)
     for name, variable in zip(names, variables, strict=True):
         with noting_parameter(".".join((*path, name))):
-            parameter = _parameter(path, name, variable, layer, declarations, loaded, seen)
+            parameter = _parameter(path, name, variable, layer, declarations)
         yield Slot(parameter, variable)
     for name, child in zip(_names((c.name, type(c).__name__) for c in inner), inner, strict=True):
-        yield from _slots(child, (*path, name), loaded, seen)
+        yield from _slots(child, (*path, name))
 
 
 def _parameter(
-    around: tuple[str, ...],
-    name: str,
-    variable: Any,
-    layer: Any,
-    declarations: Any,
-    loaded: set[str],
-    seen: dict[int, str],
+    around: tuple[str, ...], name: str, variable: Any, layer: Any, declarations: Any
 ) -> Parameter:
-    path = ".".join((*around, name))
-    declared = declarations.get(variable.name)
+    shape = tuple(variable.shape)
+    declared = declared_in(declarations, variable.name, shape, owner=type(layer).__name__)
     if declared is None:
         is_buffer = layer.trainable and not variable.trainable
         declared = Declaration(kind="buffer") if is_buffer else Declaration.of_name(name)
-    fans_of = declared.fans_of and ".".join((*around, declared.fans_of))
-    first = seen.setdefault(id(variable), path)
     left_as: LeftAs | None = None
-    if path in loaded:
-        left_as = "loaded"
-    elif first != path:
-        pass
-    elif str(variable.dtype) not in DTYPES:
+    if str(variable.dtype) not in DTYPES:
         left_as = "skipped"
-    elif declared.kind != "buffer" and not variable.trainable:
+    elif not variable.trainable and (declared.kind != "buffer" or declared.default):
         left_as = "frozen"
     return Parameter(
-        path,
-        tuple(variable.shape),
+        ".".join((*around, name)),
+        shape,
         declared.axes,
         declared.kind,
-        fans_of,
-        tied_to=None if first == path else first,
+        declared.fans_of and ".".join((*around, declared.fans_of)),
         left_as=left_as,
         field="complex" if str(variable.dtype).startswith("complex") else "real",
+        default=declared.default,
     )
 
 

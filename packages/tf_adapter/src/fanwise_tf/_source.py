@@ -27,6 +27,10 @@ from ._core import (
 
 Shape = tuple[int, ...]
 
+_CASTABLE = [
+    name for name in DTYPES if "fnuz" not in name
+]  # TensorFlow has the others' names alone
+
 
 class TfSource:
     """A source of TensorFlow tensors, on the device that computes them.
@@ -43,6 +47,12 @@ class TfSource:
     ------
     SourceError
         If the seed is of another kind.
+
+    Examples
+    --------
+    >>> plan = resolve(he_normal(), (8, 4), Axes("in out"))
+    >>> tuple(draw(plan, TfSource(0, "dense.kernel"), dtype="float32").shape)
+    (8, 4)
     """
 
     xp = _namespace
@@ -177,8 +187,8 @@ def _words(shape: Any, seed: Any, bits: int) -> Any:
 def dtype_name(dtype: Any, /) -> str:
     """The name of a floating-point or complex dtype."""
     name: str = tf.as_dtype(dtype).name
-    if name not in DTYPES:
-        raise DtypeError(f"`dtype` must be one of {', '.join(DTYPES)}, got {name}")
+    if name not in _CASTABLE:
+        raise DtypeError(f"`dtype` must be one of {', '.join(_CASTABLE)}, got {name}")
     return name
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import operator
-from collections.abc import Sequence
+import uuid
+import weakref
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -30,17 +32,32 @@ _GENERATORS = (keras.random.SeedGenerator, tf.random.Generator)
 Seed = Any  # int | tf.random.Generator | keras.random.SeedGenerator | tf.Tensor
 
 
+class _Copies:
+    """What an initializer and its copies have in common: a seed, a count of calls, and a name.
+
+    Kept for as long as one of them is.
+    """
+
+    def __init__(self, seed: Seed) -> None:
+        self.seed, self.calls = seed, itertools.count()
+        self.name = uuid.uuid4().hex  # in no other process either; no value depends on it
+        _COPIES[self.name] = self
+
+
+_COPIES: weakref.WeakValueDictionary[str, _Copies] = weakref.WeakValueDictionary()
+
+
 @keras.saving.register_keras_serializable(package="fanwise")
 class Initializer(keras.initializers.Initializer):  # type: ignore[misc]  # Keras is untyped
     """An initializer of Keras' kind that draws a scheme.
 
     Every call draws anew, so that one object may serve many layers: the n-th tensor of an object is
-    a function of `seed` and n. With a `path`, it is a function of `seed` and path, and equal at
-    every call, as with Keras' own initializers.
+    a function of `seed`, of the scheme and the shape, and of n. With a `path`, it is a function of
+    `seed` and path, and equal at every call, as with Keras' own initializers.
 
-    A copy by its configuration has streams of its own, too. Keras makes copies for the projections
-    of `MultiHeadAttention`, the halves of `Bidirectional` and the layers of a cloned or loaded
-    model; the n-th copy of an object is a function of the object and n.
+    Copies by its configuration are counted with the object, so that theirs are other tensors, too.
+    Keras makes copies for the projections of `MultiHeadAttention`, the halves of `Bidirectional`
+    and the layers of a cloned or loaded model.
 
     Parameters
     ----------
@@ -66,6 +83,10 @@ class Initializer(keras.initializers.Initializer):  # type: ignore[misc]  # Kera
     Notes
     -----
     Values are drawn in float32 or wider and rounded once; Keras draws in the variable's dtype.
+    A call that `tf.function` traces is one call, whose tensor is the same at every run. A layer
+    with kernels of several roles, as attention with its output projection, gives them one
+    initializer: `axes` cannot fit them all, and `init_model` takes each one's. To load a model that
+    was saved with one, import `fanwise_tf` first.
 
     Examples
     --------
@@ -93,9 +114,7 @@ class Initializer(keras.initializers.Initializer):  # type: ignore[misc]  # Kera
             )
         self.scheme, self.axes, self.seed, self.fans = scheme, axes, _checked(seed), fans
         self.path = None if path is None else parse_path(path)
-        self._streams: tuple[str, ...] = ()  # below which this object's are
-        self._calls = itertools.count()
-        self._copies = itertools.count()
+        self._copies = _Copies(self.seed)
 
     @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]  # TensorFlow is untyped
     def __call__(self, shape: Sequence[int], dtype: Any = None, layout: Any = None) -> Any:
@@ -119,47 +138,46 @@ class Initializer(keras.initializers.Initializer):  # type: ignore[misc]  # Kera
             self.scheme, shape, self.axes, self.fans, self._source, dtype=dtype, layout=layout
         )
 
-    def _source(self) -> TfSource:
+    def _source(self, shape: Sequence[int]) -> TfSource:
         if self.seed is None:
             return TfSource(0)
         if isinstance(self.seed, _GENERATORS):
             return TfSource(next_seed(self.seed))
-        path = self.path
-        if path is None:
-            path = (*self._streams, f"call {next(self._calls)}")
-        return TfSource(self.seed, path)
+        if self.path is not None:
+            return TfSource(self.seed, self.path)
+        call = f"call {next(self._copies.calls)}"
+        return TfSource(self.seed, (call, repr(self.scheme), "x".join(["shape", *map(str, shape)])))
 
     def get_config(self) -> dict[str, Any]:
-        """Plain data of a copy, which `from_config` makes of it.
+        """The initializer as plain data, of which `from_config` makes a copy.
 
         Returns
         -------
         dict
-            JSON data. Without a `path`, each call is for another copy, with streams of its own; for
-            that a generator is advanced, and the copy's seed is what it gives.
+            JSON data. A generator is in it as its state, with which a copy starts in another
+            process; in this one, they share the generator.
 
         Raises
         ------
         SourceError
             If the seed is a tensor of a graph that is being traced, which has no value yet.
         """
-        seed = next_seed(self.seed)
-        streams: list[str] = []
-        if not isinstance(self.seed, _GENERATORS) and seed is not None and self.path is None:
-            streams = [*self._streams, f"copy {next(self._copies)}"]
         return {
             "scheme": self.scheme.to_data(),
             "axes": None if self.axes is None else self.axes.to_data(),
-            "seed": seed if seed is None or isinstance(seed, int) else _numbers(seed),
+            "seed": _seed_data(self.seed),
             "path": None if self.path is None else list(self.path),
             "fans": None if self.fans is None else self.fans.to_data(),
-            "streams": streams,
+            "copy_of": self._copies.name,
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Initializer:
-        """Make the copy that `get_config` has the data of."""
+        """Make a copy of the initializer that `get_config` has the data of."""
         seed, axes, fans = config["seed"], config["axes"], config["fans"]
+        copies = _COPIES.get(config["copy_of"])
+        if copies is not None:
+            seed = copies.seed
         made = cls(
             Scheme.from_data(config["scheme"]),
             None if axes is None else Axes.from_data(axes),
@@ -167,8 +185,12 @@ class Initializer(keras.initializers.Initializer):  # type: ignore[misc]  # Kera
             path=config["path"],
             fans=None if fans is None else Fans.from_data(fans),
         )
-        made._streams = tuple(config["streams"])
+        if copies is not None:
+            made._copies = copies
         return made
+
+    def __deepcopy__(self, memo: Any) -> Initializer:
+        return self.from_config(self.get_config())
 
     def __repr__(self) -> str:
         given = {"seed": self.seed, "path": self.path, "fans": self.fans}
@@ -182,7 +204,7 @@ def draw_tensor(
     shape: Sequence[int],
     axes: Axes | None,
     fans: Fans | None,
-    source: Any,
+    source: Callable[[Sequence[int]], TfSource],
     *,
     dtype: Any = None,
     layout: Any = None,
@@ -196,7 +218,7 @@ def draw_tensor(
         layout = layout.backend_layout
     if layout is not None and not isinstance(layout, dtensor.Layout):
         raise SourceError(f"`layout` must be a TensorLayout or a Layout, got {layout!r}")
-    tensor = draw(plan, source(), dtype=name)
+    tensor = draw(plan, source(plan.shape), dtype=name)
     if layout is None:
         return tensor
     whole = dtensor.Layout.replicated(layout.mesh, rank=len(plan.shape))
@@ -219,11 +241,15 @@ def check_backend() -> None:
         raise SourceError(f"Keras must run on the backend tensorflow, got {backend}")
 
 
-def _numbers(seed: Any) -> list[int]:
-    """The two integers of a seed."""
-    if not hasattr(seed, "numpy"):
+def _seed_data(seed: Seed) -> int | list[int] | None:
+    """A seed as plain data: a tensor's two integers, or two of a generator's state."""
+    if seed is None or isinstance(seed, int):
+        return seed
+    state = seed.state if isinstance(seed, _GENERATORS) else seed
+    if not hasattr(state, "numpy"):
         raise SourceError(f"`seed` must have a value to be copied or saved, got {seed!r}")
-    return [int(number) for number in seed.numpy()]
+    numbers = [int(number) for number in state.numpy().reshape(-1)]
+    return [numbers[0], numbers[-1]]  # the counter and the key of TensorFlow's, all of Keras'
 
 
 def _checked(seed: Any) -> Any:

@@ -14,12 +14,13 @@ from __future__ import annotations
 import inspect
 import itertools
 import math
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
-from keras.initializers import STFT, Constant, Identity, Initializer, Ones, Zeros
+from keras.initializers import STFT, Initializer
 
 from . import _core as core
 from ._source import TfSource
@@ -44,19 +45,19 @@ class _Drawn:
     def __call__(self, shape: Sequence[int], dtype: Any = None, layout: Any = None) -> Any:
         """Draw a tensor, as `fanwise_tf.Initializer` does."""
         try:
-            shape = tuple(map(int, shape))
+            shape = tuple(map(operator.index, shape))
         except TypeError:
-            raise ValueError(f"`shape` must be known when it is traced, got {shape}") from None
+            raise ValueError(
+                f"`shape` must be integers that are known when it is traced, got {shape}"
+            ) from None
         scheme, axes, fans = self._plan(shape)
-        return draw_tensor(
-            scheme, shape, axes, fans, lambda: self._source(shape), dtype=dtype, layout=layout
-        )
+        return draw_tensor(scheme, shape, axes, fans, self._source, dtype=dtype, layout=layout)
 
     def _plan(self, shape: tuple[int, ...]) -> tuple[Any, Any, Any]:
         """Scheme, axes and fans for a shape."""
         raise NotImplementedError
 
-    def _source(self, shape: tuple[int, ...]) -> TfSource:
+    def _source(self, shape: Sequence[int]) -> TfSource:
         if not isinstance(self.seed, int):
             return TfSource(next_seed(self.seed))
         path = [type(self).__name__, "x".join(["shape", *map(str, shape)])]
@@ -74,7 +75,7 @@ class RandomNormal(_Drawn, keras.initializers.RandomNormal):  # type: ignore[mis
     ----------
     mean, stddev : float, default 0 and 0.05
         A std of 0 makes a constant.
-    seed : int, keras.random.SeedGenerator or tf.random.Generator, optional
+    seed : int or keras.random.SeedGenerator, optional
         With an integer, values are a function of it, of the class and of the shape, and equal at
         every call; a generator is advanced by each. Without one, every call draws anew.
 
@@ -151,6 +152,71 @@ class RandomUniform(_Drawn, keras.initializers.RandomUniform):  # type: ignore[m
         low, high = float(self.minval), float(self.maxval)
         scheme = core.constant(value=low) if low == high else core.uniform(low=low, high=high)
         return scheme, None, None
+
+
+class _Constant:
+    """The part of a class without randomness that stores its values in float8, too."""
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None, **options: Any) -> Any:
+        """Make a tensor, as Keras does, or in float32 and rounded."""
+        name = keras.backend.standardize_dtype(dtype)
+        if not name.startswith("float8"):
+            return super().__call__(shape, dtype, **options)  # type: ignore[misc]  # Keras' part
+        return tf.cast(super().__call__(shape, "float32", **options), name)  # type: ignore[misc]  # as above
+
+
+@_register
+class Zeros(_Constant, keras.initializers.Zeros):  # type: ignore[misc]  # Keras is untyped
+    """Zeros.
+
+    Examples
+    --------
+    >>> initializers.Zeros()((2,), "float8_e5m2").dtype
+    tf.float8_e5m2
+    """
+
+
+@_register
+class Ones(_Constant, keras.initializers.Ones):  # type: ignore[misc]  # Keras is untyped
+    """Ones.
+
+    Examples
+    --------
+    >>> initializers.Ones()((2,)).numpy().tolist()
+    [1.0, 1.0]
+    """
+
+
+@_register
+class Constant(_Constant, keras.initializers.Constant):  # type: ignore[misc]  # Keras is untyped
+    """A constant.
+
+    Parameters
+    ----------
+    value : float or array, default 0
+        An array is broadcast.
+
+    Examples
+    --------
+    >>> initializers.Constant(3.0)((2,)).numpy().tolist()
+    [3.0, 3.0]
+    """
+
+
+@_register
+class Identity(_Constant, keras.initializers.Identity):  # type: ignore[misc]  # Keras is untyped
+    """`gain` times the identity.
+
+    Parameters
+    ----------
+    gain : float, default 1
+        The diagonal.
+
+    Examples
+    --------
+    >>> initializers.Identity()((2, 2)).numpy().tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
 
 
 class _Scaled(_Drawn):
@@ -435,21 +501,19 @@ serialize = keras.initializers.serialize
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """An initializer of `serialize`'s data; of these classes where it names one of Keras'."""
-    if isinstance(config, dict) and config.get("registered_name") is None:
-        name = config.get("class_name")
-        if name in _BY_NAME and name not in (custom_objects or {}):
-            return _BY_NAME[name].from_config(config.get("config", {}))
+    is_bare = isinstance(config, dict) and config.get("registered_name") is None
+    name = config if isinstance(config, str) else config.get("class_name") if is_bare else None
+    if name in _BY_NAME and keras.saving.get_registered_object(name, custom_objects) is None:
+        arguments = {} if isinstance(config, str) else config.get("config", {})
+        return _BY_NAME[name].from_config(arguments)
     return keras.initializers.deserialize(config, custom_objects)
 
 
 def get(identifier: Any) -> Any:
     """An initializer of a name, a configuration, a class, a function or a tensor; None of None."""
-    if isinstance(identifier, str) and identifier in _BY_NAME:
-        return _BY_NAME[identifier]()
-    if isinstance(identifier, dict):
-        return deserialize(identifier)
-    if inspect.isclass(identifier):
-        return identifier()
+    if isinstance(identifier, dict) or (isinstance(identifier, str) and identifier in _BY_NAME):
+        found = deserialize(identifier)
+        return found() if inspect.isclass(found) else found  # a class that a user has by that name
     return keras.initializers.get(identifier)
 
 

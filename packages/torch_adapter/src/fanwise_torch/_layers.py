@@ -17,16 +17,6 @@ from ._core import Axes, Declaration, kernels, ones, zeros
 def declare(layer: nn.Module, /) -> Mapping[str, Declaration]:
     """Declare what a layer's own parameters and buffers are, by their names.
 
-    A layer of another type is declared by registering a function for it:
-
-    >>> class Experts(nn.Module):
-    ...     def __init__(self, n, d_in, d_out):
-    ...         super().__init__()
-    ...         self.weight = nn.Parameter(torch.empty(n, d_out, d_in))
-    >>> _ = declare.register(Experts, lambda layer: {"weight": Declaration(Axes("stack out in"))})
-    >>> declare(Experts(8, 64, 256))["weight"].axes
-    Axes('stack out in')
-
     Parameters
     ----------
     layer : torch.nn.Module
@@ -37,6 +27,18 @@ def declare(layer: nn.Module, /) -> Mapping[str, Declaration]:
     mapping of str to Declaration, or to a function from a shape to one
         By name. What is not declared has no axes, and is a "bias" if its name ends so, else a
         "weight".
+
+    Examples
+    --------
+    A layer of another type is declared by registering a function for it:
+
+    >>> class Experts(nn.Module):
+    ...     def __init__(self, n, d_in, d_out):
+    ...         super().__init__()
+    ...         self.weight = nn.Parameter(torch.empty(n, d_out, d_in))
+    >>> _ = declare.register(Experts, lambda layer: {"weight": Declaration(Axes("stack out in"))})
+    >>> declare(Experts(8, 64, 256))["weight"].axes
+    Axes('stack out in')
     """
     return {}
 

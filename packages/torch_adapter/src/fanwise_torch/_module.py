@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import operator
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
 from typing import Any
 
 import torch
@@ -13,7 +11,6 @@ from torch import nn
 
 from ._core import (
     Ledger,
-    Parameter,
     Recipe,
     RecipeError,
     SourceError,
@@ -165,7 +162,7 @@ def _plan(
     parameters = [slot.parameter for slot in slots]
     if isinstance(recipe, Ledger):
         ledger = recipe
-        _check_same([entry.parameter for entry in ledger.entries], parameters)
+        ledger.check_model(parameters)
     else:
         ledger = plan_model(recipe, parameters)
         _check_valued(slots, ledger)
@@ -219,24 +216,3 @@ def _check_valued(slots: list[Slot], ledger: Ledger) -> None:
                 f"`module` must have values where nothing is drawn, got the buffer "
                 f"{entry.path!r} on meta: name it in `loaded`, or give a rule of kind 'buffer'"
             )
-
-
-def _check_same(planned: list[Parameter], found: list[Parameter]) -> None:
-    """Raise if a module is not the one that was planned."""
-    for expected, actual in itertools.zip_longest(planned, found):
-        if expected is None or actual is None or expected.path != actual.path:
-            paths = [p and p.path for p in (expected, actual)]
-            raise RecipeError(
-                f"`recipe` must be a ledger of this module, got one of {paths[0]!r} "
-                f"where the module has {paths[1]!r}"
-            )
-        for field in fields(Parameter):
-            values = [getattr(p, field.name) for p in (expected, actual)]
-            # A default is that of a buffer on `meta`, where the module may no longer be.
-            if field.name != "default" and values[0] != values[1]:
-                untied = field.name == "tied_to" and values[1] is None
-                hint = ": tie it again, as to_empty makes two of tied parameters" if untied else ""
-                raise RecipeError(
-                    f"`recipe` must be a ledger of this module, got one in which {expected.path!r} "
-                    f"has {field.name} {values[0]!r}, and not {values[1]!r}{hint}"
-                )
