@@ -1,4 +1,7 @@
-"""Initialize GPT-2 small and ResNet-50 from their parameter lists, and read the files back."""
+"""Initialize GPT-2 small and ResNet-50 from their parameter lists, and read the files back.
+
+Needs the core with its command: "./packages/core[cli]".
+"""
 
 from __future__ import annotations
 
@@ -19,26 +22,31 @@ SEED = 0
 
 
 def main() -> None:
-    """Run the command for each model; compare what it wrote with what the library draws."""
-    for model in ("gpt2", "resnet50"):
-        out = Path(tempfile.gettempdir()) / f"{model}.safetensors"
-        parameters, recipe = (EXAMPLES / f"{kind}/{model}.json" for kind in ("models", "recipes"))
-        command = ["init", str(parameters), "--recipe", str(recipe), "--seed", str(SEED)]
-        print(f"\n$ python -m fanwise {' '.join(command)} --out {out}", flush=True)
-        subprocess.run([sys.executable, "-m", "fanwise", *command, "--out", str(out)], check=True)
-        ledger = plan_model(
-            Recipe.from_data(json.loads(recipe.read_text())),
-            model_from_data(json.loads(parameters.read_text())),
-        )
-        with safe_open(out, framework="numpy") as file:
-            names = set(file.keys())
-            for path, array in init_params(ledger, seed=SEED):
-                names.remove(path)
-                if not np.array_equal(file.get_tensor(path), array):
-                    raise SystemExit(f"{path} did not load back equal")
-        if names:
-            raise SystemExit(f"{out} has what the ledger has not: {sorted(names)}")
-        print(f"{out} loads back equal to what the library draws, parameter by parameter")
+    """Initialize each model into a file, which is not kept."""
+    with tempfile.TemporaryDirectory() as folder:
+        for model in ("gpt2", "resnet50"):
+            initialize(model, Path(folder) / f"{model}.safetensors")
+
+
+def initialize(model: str, out: Path) -> None:
+    """Run the command for a model; compare what it wrote with what the library draws."""
+    parameters, recipe = (EXAMPLES / f"{kind}/{model}.json" for kind in ("models", "recipes"))
+    command = ["init", str(parameters), "--recipe", str(recipe), "--seed", str(SEED)]
+    print(f"\n$ python -m fanwise {' '.join(command)} --out {out}", flush=True)
+    subprocess.run([sys.executable, "-m", "fanwise", *command, "--out", str(out)], check=True)
+    ledger = plan_model(
+        Recipe.from_data(json.loads(recipe.read_text())),
+        model_from_data(json.loads(parameters.read_text())),
+    )
+    with safe_open(out, framework="numpy") as file:
+        names = set(file.keys())
+        for path, array in init_params(ledger, seed=SEED):
+            names.remove(path)
+            if not np.array_equal(file.get_tensor(path), array):
+                raise SystemExit(f"{path} did not load back equal")
+    if names:
+        raise SystemExit(f"{out} has what the ledger has not: {sorted(names)}")
+    print(f"{out} loads back equal to what the library draws, parameter by parameter")
 
 
 if __name__ == "__main__":

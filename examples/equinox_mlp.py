@@ -1,4 +1,7 @@
-"""A multilayer perceptron of Equinox, with the gain of its activation, trained on digits."""
+"""A multilayer perceptron of Equinox, with the gain of its activation, trained on digits.
+
+Needs the core with NumPy, the JAX adapter, Equinox and scikit-learn.
+"""
 
 from __future__ import annotations
 

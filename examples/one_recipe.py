@@ -1,4 +1,7 @@
-"""One recipe file, one architecture, three frameworks: the ledgers have the same laws."""
+"""One recipe file, one architecture, three frameworks: the ledgers have the same laws.
+
+Needs the three adapters, and Flax.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""GPT-2 small of transformers in PyTorch: planned on `meta`, then filled, by a recipe file."""
+"""GPT-2 small of transformers in PyTorch: planned on `meta`, then filled, by a recipe file.
+
+Needs the core with NumPy, the PyTorch adapter, and transformers.
+"""
 
 from __future__ import annotations
 
