@@ -96,8 +96,10 @@ def test_the_scale_may_be_an_array():
 SCALED = ("uniform", "normal", "truncated_normal")
 
 
-@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
-@pytest.mark.parametrize("scale", [0.3, 1.0, -0.7, 3e-5])
+@pytest.mark.parametrize(
+    "dtype", ["bfloat16", "float16", "float32", "float8_e4m3fn", "float8_e5m2"]
+)
+@pytest.mark.parametrize("scale", [0.3, 1.0, -0.7, 0.02])
 def test_bounds_hold_where_the_scale_is_traced(scale, dtype):
     key, shape = jax.random.key(0), (200_000,)
 

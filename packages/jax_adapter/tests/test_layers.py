@@ -305,6 +305,23 @@ def test_names_within_a_lifted_function_of_haiku_are_its_own():
     assert declarations["conv1_d.w"].axes == Axes("kernel in out", stride=(1,))
 
 
+def test_a_transparent_lift_of_haiku_adds_nothing_to_names():
+    class Named(hk.Module):
+        prefix_name = "no lift"
+
+        def __call__(self, x):
+            return hk.Linear(3)(x)
+
+    def function(x):
+        inner = hk.transform(lambda x: hk.Linear(4)(x))
+        hk.transparent_lift(inner.init)(hk.next_rng_key(), x)
+        return Named()(x)
+
+    declarations = trace_declarations(hk.transform(function), jnp.zeros((2, 4)))
+    assert declarations["linear.b"].kind == "bias"
+    assert declarations["named/linear.w"].axes == Axes("in out")
+
+
 def test_a_change_of_low_rank_starts_at_none():
     """Hu et al. (2021), arXiv:2106.09685, section 4.1: the second factor is zero."""
     for model in (nnx.LoRA(7, 2, 3, rngs=nnx.Rngs(0)),

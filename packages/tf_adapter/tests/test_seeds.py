@@ -127,7 +127,19 @@ def test_a_copy_elsewhere_starts_anew(kind):
     config = Initializer(normal(std=1.0), seed=SEEDS[kind]()).get_config()
     gc.collect()
     one, other = (Initializer.from_config({**config, "copy_of": name}) for name in "ab")
-    assert np.array_equal(one((8,)).numpy(), other((8,)).numpy())
+    first = one((8,)).numpy()
+    assert np.array_equal(first, other((8,)).numpy())
+    assert not np.isin(Initializer.from_config(one.get_config())((8,)).numpy(), first).any()
+
+
+@pytest.mark.parametrize("kind", SEEDS)
+def test_layers_that_shared_an_object_still_differ_when_it_is_gone(kind):
+    model = _sequential(Initializer(normal(std=1.0), seed=SEEDS[kind]()))
+    config = json.loads(json.dumps(keras.saving.serialize_keras_object(model)))
+    del model
+    gc.collect()
+    kernels = np.stack(_kernels(keras.saving.deserialize_keras_object(config)))
+    assert len(np.unique(kernels)) == kernels.size
 
 
 @pytest.mark.parametrize("kind", SEEDS)

@@ -1,6 +1,7 @@
 """What a module holds in its own way: tied, shared, frozen, loaded and parametrized parameters."""
 
 import copy
+import threading
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from fanwise import (
     Rule,
     he_normal,
     identity,
+    lecun_uniform,
     normal,
     orthogonal,
     uniform,
@@ -240,6 +242,46 @@ def test_a_value_that_cannot_be_assigned_is_an_error_before_anything_is_written(
     assert (model[1].weight >= 1).all()
 
 
+def test_a_right_inverse_may_write_into_what_it_is_given():
+    class InPlace(nn.Module):
+        def forward(self, weight):
+            return weight / 2
+
+        def right_inverse(self, weight):
+            return weight.mul_(2)
+
+    layer, plain = nn.Linear(4, 4), nn.Linear(4, 4)
+    parametrize.register_parametrization(layer, "weight", InPlace(), unsafe=True)
+    for each in (layer, plain):
+        init_module_(each, HE_LINEAR, seed=0)
+    assert torch.equal(layer.weight, plain.weight)
+
+
+def test_a_weight_that_would_not_be_finite_is_an_error():
+    layer = parametrizations.weight_norm(nn.Linear(4, 4))
+    before = layer.weight.clone()
+    with pytest.raises(RecipeError, match="got ValueError: a weight that is not finite"):
+        init_module_(layer, only(Rule(scheme=zeros())), seed=0)
+    assert torch.equal(layer.weight, before)
+
+
+def test_other_threads_keep_their_random_numbers():
+    """Nothing that a parametrization draws touches the generators that others draw from."""
+    stop, drawn = threading.Event(), []
+
+    def draw():
+        while not stop.is_set():
+            drawn.extend(torch.rand(4, dtype=torch.float64).tolist())
+
+    thread = threading.Thread(target=draw)
+    thread.start()
+    model = nn.Sequential(*(parametrizations.orthogonal(nn.Linear(6, 4)) for _ in range(10)))
+    init_module_(model, only(HE_LINEAR.rules[0], Rule(scheme=orthogonal())), seed=0)
+    stop.set()
+    thread.join()
+    assert len(set(drawn)) == len(drawn)
+
+
 def test_a_parametrization_may_have_an_inverse_for_some_values_alone():
     class Gram(nn.Module):
         def forward(self, factor):
@@ -264,8 +306,15 @@ def test_hooks_of_an_older_kind():
         (entry,) = (e for e in ledger.entries if e.plan is not None)
         assert (entry.path, entry.plan.axes) == ("weight_orig", Axes("out in"))
     layer = nn.utils.weight_norm(nn.Linear(4, 4))
-    with pytest.raises(RecipeError, match="got 'weight' of the older weight_norm: use"):
+    with pytest.raises(RecipeError, match="got 'weight_g' of the older weight_norm: use"):
         init_module_(layer, HE_LINEAR, seed=0)
+    ledger = init_module_(layer, only(), seed=0, loaded=layer.state_dict())
+    assert {entry.status for entry in ledger.entries} == {"loaded"}
+    biased = nn.Linear(4, 4)
+    prune.l1_unstructured(biased, "weight", amount=0.5)
+    ledger = init_module_(biased, only(Rule(scheme=lecun_uniform(gain=3**-0.5))), seed=0)
+    (bias,) = (e for e in ledger.entries if e.path == "bias")
+    assert bias.plan.parts[0].fans.fan_in == 4
 
 
 def test_a_module_is_on_meta_as_a_whole_or_not_at_all():

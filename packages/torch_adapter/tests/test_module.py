@@ -207,6 +207,7 @@ for make in (lambda: nn.Linear(6, 8), lambda: nn.Embedding(7, 4, padding_idx=2))
         assert torch.equal(torch.get_rng_state(), before)
         assert communication.get_total_counts() == 0 or torch.__version__ < "2.6"
         assert torch.equal(layer.weight.full_tensor(), plain.weight), placement
+dist.barrier()  # else a rank that is done may leave another without an answer
 dist.destroy_process_group()
 """
 
@@ -238,6 +239,27 @@ def test_buffers_are_left_unless_a_rule_is_for_them():
     init_module_(model, only(*buffers, *rules), seed=0)
     assert (model[1].running_mean == 0).all()
     assert model[1].num_batches_tracked == 0
+
+
+def test_a_count_that_is_loaded_is_left():
+    layer = nn.BatchNorm1d(4)
+    layer.num_batches_tracked.fill_(7)
+    recipe = only(Rule(scheme=zeros(), kind="buffer", match="running_mean"),
+                  Rule(scheme=ones(), kind="buffer"), *HE.rules[:2])  # fmt: skip
+    init_module_(layer, recipe, seed=0, loaded={"num_batches_tracked"})
+    assert layer.num_batches_tracked == 7
+
+
+def test_the_padding_row_is_of_the_weight_alone():
+    class Scaled(nn.Embedding):
+        def __init__(self):
+            super().__init__(10, 4, padding_idx=3)
+            self.scale = nn.Parameter(torch.zeros(1))
+
+    layer = Scaled()
+    init_module_(layer, only(Rule(scheme=ones())), seed=0)
+    assert layer.scale == 1
+    assert (layer.weight[3] == 0).all()
 
 
 def test_the_padding_row_of_an_embedding_is_zero():

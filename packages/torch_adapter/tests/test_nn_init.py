@@ -193,7 +193,7 @@ def test_what_pytorch_alone_can_make_something_of_is_pytorchs(call):
     assert torch.equal(*drawn)
 
 
-@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("how", ["eager", "compiled"])
 @pytest.mark.parametrize(
     ("dtype", "mean", "std"),
     [(torch.bfloat16, 1.0, 0.002), (torch.float16, 0.0, 1e4), (torch.complex32, 0.0, 1.0)],
@@ -204,9 +204,11 @@ def test_what_pytorch_alone_can_make_something_of_is_pytorchs(call):
     "ignore:Torchinductor does not support",
     "ignore::DeprecationWarning",  # from inside torch.compile
 )
-def test_half_precision_rounds_a_law_that_it_cannot_hold(dtype, mean, std, compiled):
+def test_half_precision_rounds_a_law_that_it_cannot_hold(dtype, mean, std, how):
     wide = torch.complex64 if dtype.is_complex else torch.float32
-    normal = torch.compile(nn_init.normal_, fullgraph=True) if compiled else nn_init.normal_
+    normal = nn_init.normal_
+    if how == "compiled":
+        normal = torch.compile(normal, fullgraph=True)
     torch.manual_seed(2)
     drawn = normal(torch.empty(100, dtype=dtype), mean, std)
     torch.manual_seed(2)
@@ -214,9 +216,28 @@ def test_half_precision_rounds_a_law_that_it_cannot_hold(dtype, mean, std, compi
     assert torch.equal(drawn.to(wide), rounded.to(wide))
 
 
+@pytest.mark.parametrize("draw", [
+    lambda w: nn_init.uniform_(w, 1.003, 1.012),
+    lambda w: nn_init.trunc_normal_(w, 1.0, 0.01, 1.003, 1.012),
+])  # fmt: skip
+def test_half_precision_keeps_bounds_that_it_can(draw):
+    """Of the numbers of bfloat16, one is between these."""
+    assert (draw(torch.empty(10_000, dtype=torch.bfloat16)) == 1.0078125).all()
+
+
+def test_edges_that_pytorch_takes():
+    assert nn_init.sparse_(torch.empty(3, 0), 0.5).shape == (3, 0)
+    conjugate = torch.empty(1000, dtype=torch.complex64).conj()
+    drawn = nn_init.uniform_(conjugate, 1.0, 2.0)
+    assert (drawn.real >= 1).all()
+    assert (drawn.imag >= 1).all()
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda: nn_init.uniform_(torch.empty(3, dtype=torch.float16), 0, 1e5), "got float16"),
+        (lambda: nn_init.uniform_(torch.empty(3, dtype=torch.bfloat16), 1.001, 1.002), "bfloat16"),
         (lambda: nn_init.normal_(torch.empty(3, dtype=torch.int64)), r"got torch\.int64"),
         (lambda: nn_init.normal_(torch.empty(3, dtype=torch.float8_e4m3fn), 0.0, 1e9),
          "float8_e4m3fn"),

@@ -43,6 +43,19 @@ def test_compiled_is_eager(scheme, kind):
     assert tensor.is_leaf
 
 
+def test_a_leaf_is_written_and_stays_one(scheme):
+    """No gradient is recorded, whether gradients are on or not."""
+    axes, shape = (Axes("out in"), (6, 4)) if scheme.name == "identity" else (AXES, (8, 3, 3))
+    plain = init_(torch.empty(shape), scheme, axes, generator=0)
+    parameter = nn.Parameter(torch.empty(shape))
+    with torch.enable_grad():
+        init_(parameter, scheme, axes, generator=0)
+    assert parameter.is_leaf
+    assert parameter.requires_grad
+    assert torch.equal(parameter, plain)
+    assert init_like(parameter, scheme, axes, generator=0, requires_grad=True).is_leaf
+
+
 def test_what_is_compiled_may_be_used_at_once():
     scheme = normal(std=1.0)
 

@@ -215,7 +215,7 @@ def declared_in(declarations: Any, name: str, shape: Shape, /, owner: str) -> De
 def tie(parameters: Iterable[Parameter], storages: Iterable[object], /) -> list[Parameter]:
     """Declare as tied the parameters that are one in memory, and all left if one is.
 
-    The first is drawn that is no buffer and has axes, or else the first of any kind.
+    The first parameter with axes is drawn, else the first parameter, else the first buffer.
 
     Parameters
     ----------
@@ -280,10 +280,11 @@ def check_loaded(loaded: Any, known: Iterable[str], /) -> frozenset[str]:
     >>> sorted(check_loaded(["b", "a"], {"a", "b", "c"}))
     ['a', 'b']
     """
-    if isinstance(loaded, str) or not isinstance(loaded, Iterable):
+    given = list(loaded) if isinstance(loaded, Iterable) else [None]
+    if isinstance(loaded, str) or not all(isinstance(name, str) for name in given):
         raise RecipeError(f"`loaded` must be a collection of names, got {loaded!r}")
-    names = frozenset(loaded)
-    unknown = sorted(map(str, names - frozenset(known)))
+    names = frozenset(map(str, given))
+    unknown = sorted(names - frozenset(known))
     if unknown:
         raise RecipeError(f"`loaded` must be names in the model, got {unknown}")
     return names

@@ -402,7 +402,7 @@ def test_a_ledger_that_was_tampered_with_is_refused():
         Ledger.from_data(data)
 
 
-@pytest.mark.parametrize("loaded", ["w", None, 3])
+@pytest.mark.parametrize("loaded", ["w", None, 3, [["w"]]])
 def test_what_is_loaded_is_names(loaded):
     with pytest.raises(RecipeError, match="`loaded` must be a collection of names, got"):
         check_loaded(loaded, {"w"})

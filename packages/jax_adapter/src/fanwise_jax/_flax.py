@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from flax import linen, nnx
 
 from ._core import Axes, Declaration
 from ._layers import (
+    BUFFER,
     MEAN,
     VARIANCE,
     DeclarationOfShape,
@@ -248,7 +250,8 @@ def trace(
             declared[leaf.path] = scale_of_norm(leaf.value.shape)
             continue
         known = look_up(name, leaf.value.shape, around, places[leaf.segments])
-        declared[leaf.path] = known or Declaration.of_name(name)
+        is_param = leaf.segments[0] == "params"
+        declared[leaf.path] = known or (Declaration.of_name(name) if is_param else BUFFER)
     return declared
 
 
@@ -280,17 +283,13 @@ def _places_of_stacks(
             or outer_names is None
             or inner.names == tuple(n for i, n in enumerate(outer_names) if i not in added)
         ]
+    known: dict[tuple[str, ...], set[tuple[int, ...]]] = defaultdict(set)
+    for segments, added in choices.items():
+        if segments in found and len(added) == 1 and added[0]:
+            known[found[segments].transform].add(added[0])
     places: dict[tuple[str, ...], tuple[int, ...] | None] = {}
     for segments, added in choices.items():
-        others = {
-            other[0]
-            for path, other in choices.items()
-            if len(other) == 1
-            and other[0]
-            and segments in found
-            and path in found
-            and found[path].transform == found[segments].transform
-        }
+        others = known[found[segments].transform] if segments in found else set()
         fitting = added if len(added) == 1 else [place for place in added if place in others]
         places[segments] = fitting[0] if len(fitting) == 1 else None
     return places

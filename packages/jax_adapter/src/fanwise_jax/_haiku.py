@@ -116,11 +116,12 @@ def trace(
     def record(
         call: Any, args: tuple[Any, ...], kwargs: dict[str, Any], context: hk.MethodContext
     ) -> Any:
-        lifted = getattr(context.module, "prefix_name", None)
-        lifts = context.method_name == "__call__" and lifted is not None
-        around.extend([str(lifted)] if lifts else [])
+        lifts = context.method_name == "__call__" and _is_lifted(context.module)
+        lifted: Any = context.module
+        prefix = [lifted.prefix_name] if lifts and lifted.prefix_name else []
+        around.extend(prefix)
         result = call(*args, **kwargs)  # its constructor is called so, too
-        del around[len(around) - lifts :]
+        del around[len(around) - len(prefix) :]
         if hk.running_init():  # a lifted function runs once more, to apply what it made
             modules["/".join([*around, context.module.module_name])] = context.module
         return result
@@ -140,6 +141,12 @@ def trace(
         shape = leaf.value.shape
         declared[leaf.path] = look_up(name, shape, layers) or Declaration.of_name(name)
     return declared
+
+
+def _is_lifted(module: Any) -> bool:
+    """Whether it is what Haiku makes of a lifted function, a class that it does not export."""
+    kind = type(module)
+    return kind.__name__ == "LiftingModule" and kind.__module__.startswith("haiku.")
 
 
 def _channel_bias(shape: tuple[int, ...]) -> Declaration:

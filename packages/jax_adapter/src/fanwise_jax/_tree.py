@@ -70,7 +70,7 @@ def init_params(
         Arrays, or their shapes and dtypes as `jax.eval_shape` gives them: the variables of Flax
         linen, the parameters of Haiku, or modules of Flax nnx or Equinox. A device or a sharding
         that a leaf was put on, its array is put on. Collections of Flax linen other than "params",
-        and what is no `nnx.Param` of a module of nnx, are buffers unless they are declared.
+        and what is no `nnx.Param` of a module of nnx, are buffers unless `declarations` say other.
     key : jax.Array
         One key, typed or legacy.
     declarations : mapping of str to Declaration, optional
@@ -263,8 +263,11 @@ def _parameter(
 ) -> Parameter:
     *around, name = leaf.segments
     shape, dtype = tuple(leaf.value.shape), leaf.value.dtype
-    declared = declarations.get(leaf.path) or look_up(name, shape, leaf.layers)
-    is_state = _is_state(leaf, declared) or (is_variables and leaf.segments[0] != "params")
+    given = declarations.get(leaf.path)
+    declared = given or look_up(name, shape, leaf.layers)
+    is_state = given is None and (
+        _is_state(leaf, declared) or (is_variables and leaf.segments[0] != "params")
+    )
     known = declared or Declaration.of_name(name)
     drawable = not jnp.issubdtype(dtype, jax.dtypes.extended) and dtype.name in DTYPES
     kind = known.kind if drawable and not is_state else "buffer"

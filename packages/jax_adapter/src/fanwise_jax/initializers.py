@@ -127,7 +127,7 @@ def normal(stddev: Any = 1e-2, dtype: Any = None) -> Initializer:
 
 
 def truncated_normal(
-    stddev: Any = 1e-2, dtype: Any = None, lower: Any = -2.0, upper: Any = 2.0
+    stddev: Any = 1e-2, dtype: Any = None, lower: float = -2.0, upper: float = 2.0
 ) -> Initializer:
     """Normal of std `stddev` before it is cut at `lower` and `upper` times that.
 
@@ -567,15 +567,30 @@ def _draw_scaled(
     if core.field_of(name) == "complex" or all(map(math.isinf, ends)):
         return array
     first, second = (jnp.asarray(end * scale, wide) for end in ends)
-    excluded = unit.scheme.name == "uniform"  # as is the end of a half-open law
-    inner = []
-    for end, other in ((first, second), (second, first)):
-        short = end.astype(name)
-        beyond = jnp.where(end < other, short < end, short > end)
-        if excluded:
-            beyond |= (short == end) & (end != 0)
-        inner.append(jnp.where(beyond, jnp.nextafter(short, other.astype(name)), short))
-    return jnp.clip(array, jnp.minimum(*inner), jnp.maximum(*inner))
+    is_half_open = unit.scheme.name == "uniform"
+    inner = [
+        _within(end, other, name, excluded=is_half_open & (end != 0))
+        for end, other in ((first, second), (second, first))
+    ]
+    clipped: jax.Array = jnp.clip(array.astype(wide), jnp.minimum(*inner), jnp.maximum(*inner))
+    return clipped.astype(name)
+
+
+def _within(end: jax.Array, other: jax.Array, name: str, excluded: jax.Array) -> jax.Array:
+    """The number of a dtype that is nearest to an end of an interval, and in it."""
+    limits: Any = jnp.finfo(name)  # type: ignore[no-untyped-call]  # JAX's is untyped
+    step = jnp.maximum(abs(end) * float(limits.eps), float(limits.smallest_subnormal))
+    candidates = [  # less than one place apart
+        (end + jnp.sign(other - end) * step * share).astype(name).astype(end.dtype)
+        for share in (0.0, 0.5, 1.0)
+    ]
+
+    def is_out(number: jax.Array) -> jax.Array:
+        beyond = jnp.where(end < other, number < end, number > end)
+        return beyond | (excluded & (number == end))
+
+    nearest, next_one, last = candidates
+    return jnp.where(is_out(nearest), jnp.where(is_out(next_one), last, next_one), nearest)
 
 
 class _Orthogonal(SchemeInitializer):

@@ -38,9 +38,10 @@ class _Copies:
     Kept for as long as one of them is.
     """
 
-    def __init__(self, seed: Seed) -> None:
+    def __init__(self, seed: Seed, name: str | None = None) -> None:
         self.seed, self.calls = seed, itertools.count()
-        self.name = uuid.uuid4().hex  # in no other process either; no value depends on it
+        # In no other process either; no value depends on it.
+        self.name = uuid.uuid4().hex if name is None else name
         _COPIES[self.name] = self
 
 
@@ -185,8 +186,8 @@ class Initializer(keras.initializers.Initializer):  # type: ignore[misc]  # Kera
             path=config["path"],
             fans=None if fans is None else Fans.from_data(fans),
         )
-        if copies is not None:
-            made._copies = copies
+        # Where the object is no longer, or is not, its first copy counts for the others.
+        made._copies = copies or _Copies(made.seed, config["copy_of"])
         return made
 
     def __deepcopy__(self, memo: Any) -> Initializer:

@@ -503,7 +503,11 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
     """An initializer of `serialize`'s data; of these classes where it names one of Keras'."""
     is_bare = isinstance(config, dict) and config.get("registered_name") is None
     name = config if isinstance(config, str) else config.get("class_name") if is_bare else None
-    if name in _BY_NAME and keras.saving.get_registered_object(name, custom_objects) is None:
+    if (
+        isinstance(name, str)
+        and name in _BY_NAME
+        and keras.saving.get_registered_object(name, custom_objects) is None
+    ):
         arguments = {} if isinstance(config, str) else config.get("config", {})
         return _BY_NAME[name].from_config(arguments)
     return keras.initializers.deserialize(config, custom_objects)
@@ -513,7 +517,8 @@ def get(identifier: Any) -> Any:
     """An initializer of a name, a configuration, a class, a function or a tensor; None of None."""
     if isinstance(identifier, dict) or (isinstance(identifier, str) and identifier in _BY_NAME):
         found = deserialize(identifier)
-        return found() if inspect.isclass(found) else found  # a class that a user has by that name
+        if callable(found):  # a class, if it is one that a user has by that name
+            return found() if inspect.isclass(found) else found
     return keras.initializers.get(identifier)
 
 

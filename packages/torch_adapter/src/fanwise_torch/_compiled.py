@@ -44,8 +44,13 @@ def encode_named(scheme: str, groups: int, words: dict[str, str], numbers: list[
     return json.dumps({"name": scheme, "groups": groups, "words": words, "numbers": numbers})
 
 
-# One that returns a tensor: Inductor cannot compile one that writes into a complex tensor.
-@torch.library.custom_op("fanwise::initialized", mutates_args=())
+# One that returns a tensor: Inductor cannot compile one that writes into a complex tensor. With its
+# schema: older releases do not infer it of these types.
+@torch.library.custom_op(
+    "fanwise::initialized",
+    mutates_args=(),
+    schema="(Tensor like, str call, int? seed, float[] numbers) -> Tensor",
+)
 def _initialized(
     like: torch.Tensor, call: str, seed: int | None, numbers: list[float]
 ) -> torch.Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -19,8 +20,8 @@ from ._core import (
     stream_key,
 )
 from ._memory import overlaps
-from ._parametrized import assign, check_assignable, rehearse
-from ._slots import Slot, slots_of, zero_rows
+from ._parametrized import assign, check_assignable, check_drawn_alone, rehearse
+from ._slots import Slot, slots_of
 from ._source import dtype_name
 from ._tensor import check_tensor, write
 
@@ -95,7 +96,10 @@ def init_module_(
         if entry.plan is not None
     }
     _check_all_or_none_on_meta(planned)
-    zeros = zero_rows(slots)
+    zeros: dict[str, set[int]] = defaultdict(set)  # rows, by who is drawn
+    for slot in slots:
+        if slot.zero_row is not None:
+            zeros[slot.parameter.tied_to or slot.path].add(slot.zero_row)
 
     def prepare(copies: dict[int, Any]) -> None:  # the parameters of a parametrization
         for slot, how in planned.items():
@@ -118,7 +122,8 @@ def init_module_(
         assign(through, tensor, key)
     drawn = {slot.path for slot in planned}
     for slot in slots:
-        if slot.is_count and slot.path.removesuffix(slot.name) + "running_mean" in drawn:
+        mean = slot.path.removesuffix(slot.name) + "running_mean"
+        if slot.is_count and slot.parameter.left_as != "loaded" and mean in drawn:
             slot.tensor.zero_()
     return ledger
 
@@ -172,6 +177,7 @@ def _plan(
         if statuses[slot.path] == "initialized":
             with noting_parameter(slot.path):
                 check_tensor(slot.tensor)
+                check_drawn_alone(slot.layer, slot.name)
                 dtypes[slot.path] = dtype_name(slot.tensor.dtype)
                 if slot.through is not None:
                     check_assignable(slot.through, slot.tensor)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -13,8 +12,10 @@ from torch.nn.utils.parametrize import ParametrizationList
 from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ._core import RecipeError
+from ._source import keyed_generator
 
 
 def parametrized(layer: nn.Module, /) -> Mapping[str, ParametrizationList]:
@@ -29,7 +30,7 @@ def computed_like(parametrizations: ParametrizationList, /) -> torch.Tensor:
     modes = [(module, module.training) for module in parametrizations.modules()]
     parametrizations.eval()  # computing it must not change it, as spectral_norm does in training
     try:
-        with torch.no_grad(), _keyed(_device(parametrizations), None):
+        with torch.no_grad(), _Keyed(0):
             return torch.empty_like(parametrizations())
     finally:
         for module, training in modes:
@@ -38,7 +39,7 @@ def computed_like(parametrizations: ParametrizationList, /) -> torch.Tensor:
 
 def assign(parametrizations: ParametrizationList, value: torch.Tensor, key: int, /) -> None:
     """Assign a weight through its parametrizations; what they draw is of the key."""
-    with torch.no_grad(), _keyed(_device(parametrizations), key):
+    with torch.no_grad(), _Keyed(key):
         parametrizations.right_inverse(value)
 
 
@@ -54,7 +55,10 @@ def rehearse(
     try:
         trial = copy.deepcopy(parametrizations, copies)
         prepare(copies)
-        assign(trial, value, key)
+        assign(trial, value.clone(), key)
+        with torch.no_grad(), _Keyed(key):
+            if value.isfinite().all() and not trial().isfinite().all():
+                raise ValueError("a weight that is not finite")
     except Exception as error:  # whatever others' code raises
         raise RecipeError(
             f"a parametrization must be one to assign through, got {type(error).__name__}: {error}"
@@ -71,7 +75,8 @@ def check_assignable(parametrizations: ParametrizationList, like: torch.Tensor, 
             )
     try:
         rehearse(parametrizations, torch.zeros_like(like), 0, prepare=lambda copies: None)
-    except RecipeError as error:  # of zeros alone, unless
+    except RecipeError as error:
+        # Others may be of zeros alone; with what is drawn, it is rehearsed again.
         if isinstance(error.__cause__, NotImplementedError):
             raise
 
@@ -80,33 +85,47 @@ def hooked(layer: nn.Module, /) -> Mapping[str, str]:
     """Names of parameters that a hook computes another from, and of that other one."""
     found = {}
     for hook in layer._forward_pre_hooks.values():
-        if isinstance(hook, WeightNorm):
-            raise RecipeError(
-                f"`module` must have parameters that are drawn apart, got {hook.name!r} of the "
-                "older weight_norm: use torch.nn.utils.parametrizations.weight_norm"
-            )
         if isinstance(hook, SpectralNorm):
             found[f"{hook.name}_orig"] = hook.name
+        elif isinstance(hook, WeightNorm):
+            found |= {f"{hook.name}_{part}": hook.name for part in "gv"}
         elif isinstance(hook, BasePruningMethod):
             found[f"{hook._tensor_name}_orig"] = hook._tensor_name
     return found
 
 
-def _device(parametrizations: ParametrizationList) -> torch.device:
-    return next(iter([*parametrizations.parameters(), *parametrizations.buffers()])).device
+def check_drawn_alone(layer: nn.Module, name: str, /) -> None:
+    """Raise if a parameter is one of two that the older weight_norm makes a weight of."""
+    hooks = layer._forward_pre_hooks.values()
+    if any(isinstance(h, WeightNorm) and name in (f"{h.name}_g", f"{h.name}_v") for h in hooks):
+        raise RecipeError(
+            f"`module` must have weights that are drawn as one, got {name!r} of the older "
+            "weight_norm: use torch.nn.utils.parametrizations.weight_norm"
+        )
 
 
-@contextlib.contextmanager
-def _keyed(device: torch.device, key: int | None) -> Iterator[None]:
-    """Within, the global generators are seeded by a key, if any; they are put back after."""
-    placed = device.type in ("cuda", "xpu")
-    with torch.random.fork_rng(
-        [device] if placed else [], device_type=device.type if placed else "cuda"
-    ):
-        if key is not None:
-            torch.default_generator.manual_seed(key)
-            if placed:
-                module = torch.get_device_module(device)
-                index = module.current_device() if device.index is None else device.index
-                module.default_generators[index].manual_seed(key)
-        yield
+class _Keyed(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch's is untyped
+    """Within, random functions draw from generators of a key, and not from the global ones."""
+
+    def __init__(self, key: int) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # as above
+        self._key = key
+        self._generators: dict[torch.device, torch.Generator] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        if torch.Tag.nondeterministic_seeded in func.tags:
+            keyed = getattr(func.overloadpacket, "generator", func)  # as `randn` has
+            if any(argument.name == "generator" for argument in keyed._schema.arguments):
+                func, kwargs["generator"] = keyed, self._generator(args, kwargs)
+        return func(*args, **kwargs)
+
+    def _generator(self, args: Any, kwargs: Any) -> torch.Generator | None:
+        given: torch.Generator | None = kwargs.get("generator")
+        tensors = [value for value in args if isinstance(value, torch.Tensor)]
+        device = tensors[0].device if tensors else torch.device(kwargs.get("device") or "cpu")
+        if given is not None or device.type == "meta":
+            return given
+        if device not in self._generators:
+            self._generators[device] = keyed_generator(self._key, device)
+        return self._generators[device]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -45,6 +44,14 @@ class Slot:
         return [self.tensor] if self.through is None else _originals(self.through)
 
     @property
+    def zero_row(self) -> int | None:
+        """The row that is zero by its layer's rule, that of an embedding's padding."""
+        layer = self.layer
+        if not isinstance(layer, nn.Embedding | nn.EmbeddingBag):
+            return None
+        return layer.padding_idx if hooked(layer).get(self.name, self.name) == "weight" else None
+
+    @property
     def is_count(self) -> bool:
         """Whether it is a norm's count of batches, which is zero where its mean is drawn."""
         return isinstance(self.layer, _NormBase) and self.name == "num_batches_tracked"
@@ -55,16 +62,6 @@ def slots_of(module: nn.Module, loaded: Iterable[str]) -> list[Slot]:
     slots = list(_slots(module, check_loaded(loaded, _names(module))))
     tied = tie([slot.parameter for slot in slots], [slot.memory for slot in slots])
     return [replace(slot, parameter=parameter) for slot, parameter in zip(slots, tied, strict=True)]
-
-
-def zero_rows(slots: list[Slot]) -> Mapping[str, set[int]]:
-    """Rows that are zero by their layer's rule, by the path of the parameter that is drawn."""
-    rows: dict[str, set[int]] = defaultdict(set)
-    for slot in slots:
-        layer = slot.layer
-        if isinstance(layer, nn.Embedding | nn.EmbeddingBag) and layer.padding_idx is not None:
-            rows[slot.parameter.tied_to or slot.path].add(layer.padding_idx)
-    return rows
 
 
 def _names(module: nn.Module) -> set[str]:
@@ -85,15 +82,18 @@ def _slots(module: nn.Module, loaded: frozenset[str]) -> Iterator[Slot]:
             path, tensor = slot.path, slot.tensor
             is_buffer = slot.parameter.kind == "buffer"
             with noting_parameter(path):
-                name = hooked(layer).get(slot.name, slot.name)
+                hooks = hooked(layer)
+                name = hooks.get(slot.name, slot.name)
                 declared = declared_in(
                     declarations, name, slot.parameter.shape, owner=type(layer).__name__
                 ) or Declaration.of_name(name)
+                stored = {computed: name for name, computed in hooks.items()}
+                fans_of = stored.get(declared.fans_of or "", declared.fans_of)
                 parameter = replace(
                     slot.parameter,
                     axes=declared.axes,
                     kind="buffer" if is_buffer else declared.kind,
-                    fans_of=declared.fans_of and _join(prefix, declared.fans_of),
+                    fans_of=fans_of and _join(prefix, fans_of),
                     default=declared.default if is_buffer and tensor.is_meta else None,
                 )
                 within = _join(prefix, f"parametrizations.{slot.name}.")

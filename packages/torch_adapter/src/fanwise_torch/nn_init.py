@@ -21,6 +21,7 @@ from torch.nn import init as _native
 from torch.nn.init import calculate_gain, constant_, eye_, ones_, zeros_
 
 from . import _core as core
+from ._source import dtype_name
 from ._tensor import initialize
 
 __all__ = [
@@ -515,7 +516,7 @@ def sparse_(
     sparsity, std = _number(sparsity), _number(std)
     if not 0 <= sparsity <= 1:
         raise ValueError(f"`sparsity` must be from 0 to 1, got {sparsity}")
-    if math.ceil(sparsity * tensor.size(0)) == tensor.size(0) or std == 0:
+    if tensor.numel() == 0 or std == 0 or math.ceil(sparsity * tensor.size(0)) == tensor.size(0):
         return zeros_(tensor)
     return _init(tensor, generator, "sparse", sparsity=sparsity, std=std, per="in")
 
@@ -582,8 +583,10 @@ def draw(
 ) -> torch.Tensor:
     """Draw a scheme by its name; what half precision cannot hold is rounded all the same."""
     if scheme == "uniform" and tensor.is_complex():  # PyTorch's, in each part
-        draw(torch.view_as_real(tensor.detach()), generator, scheme, groups, options)
-        return tensor
+        parts = torch.empty_like(torch.view_as_real(tensor.detach().resolve_conj()))
+        draw(parts, generator, scheme, groups, options)
+        with torch.no_grad():
+            return tensor.copy_(torch.view_as_complex(parts))
     rank = tensor.dim()
     axes = core.Axes("out in" + " kernel" * (rank - 2), groups=groups) if rank > 1 else None
     made = getattr(core, scheme)(**options)
@@ -592,9 +595,26 @@ def draw(
     except core.DtypeError:
         if tensor.dtype not in _HALF:
             raise
+        ends = _representable_ends(made, tensor, axes)
     wide = torch.empty_like(tensor, dtype=_HALF[tensor.dtype])
     with torch.no_grad():
-        return tensor.copy_(initialize(wide, made, axes, None, generator))
+        tensor.copy_(initialize(wide, made, axes, None, generator))
+        return tensor if ends is None else tensor.clamp_(*ends)
+
+
+def _representable_ends(
+    scheme: core.Scheme, tensor: torch.Tensor, axes: core.Axes | None
+) -> tuple[float, float] | None:
+    """The ends of a bounded law's values in a dtype; raises if it has none, or not the bounds."""
+    if tensor.is_complex():
+        return None
+    law = core.resolve(scheme, tensor.shape, axes).law
+    if law.family not in ("truncated_normal", "uniform"):
+        return None
+    name = dtype_name(tensor.dtype)
+    if any(torch.finfo(tensor.dtype).max < abs(end) < math.inf for end in law.support):
+        raise core.DtypeError(f"`dtype` must hold the ends {law.support}, got {name}")
+    return core.inner_bounds(*law.support, name, half_open=law.family == "uniform")
 
 
 def _deprecated(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
