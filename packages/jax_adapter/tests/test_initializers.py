@@ -117,6 +117,18 @@ def test_bounds_hold_where_the_scale_is_traced(scale, dtype):
     assert (truncated <= max(-scale, 2 * scale)).all()
 
 
+def test_one_end_of_a_traced_law_may_be_infinite():
+    def draw(scale):
+        return initializers.truncated_normal(scale, lower=0.5, upper=jnp.inf)(
+            jax.random.key(0), (10_000,), "bfloat16"
+        )
+
+    drawn = jax.jit(draw)(2.0).astype(float)
+    assert jnp.isfinite(drawn).all()
+    assert drawn.min() >= 1
+    assert drawn.max() > 5
+
+
 @pytest.mark.parametrize(
     "make",
     [

@@ -579,7 +579,8 @@ def _draw_scaled(
 def _within(end: jax.Array, other: jax.Array, name: str, excluded: jax.Array) -> jax.Array:
     """The number of a dtype that is nearest to an end of an interval, and in it."""
     limits: Any = jnp.finfo(name)  # type: ignore[no-untyped-call]  # JAX's is untyped
-    step = jnp.maximum(abs(end) * float(limits.eps), float(limits.smallest_subnormal))
+    size = jnp.where(jnp.isinf(end), 0.0, abs(end))
+    step = jnp.maximum(size * float(limits.eps), float(limits.smallest_subnormal))
     candidates = [  # less than one place apart
         (end + jnp.sign(other - end) * step * share).astype(name).astype(end.dtype)
         for share in (0.0, 0.5, 1.0)
