@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
-import tensorflow as tf
 from keras.src.utils.naming import to_snake_case
 
 from ._core import (
@@ -30,7 +29,7 @@ from ._core import (
     tie,
 )
 from ._layers import declare
-from ._source import TfSource, dtype_name
+from ._source import TfSource, dtype_name, unconverted
 from ._tensor import check_backend
 
 
@@ -42,7 +41,7 @@ class Slot:
     variable: Any
 
 
-@tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]  # TensorFlow is untyped
+@unconverted
 def init_model(
     model: Any, recipe: Recipe | Ledger, /, *, seed: int, loaded: Iterable[str] = ()
 ) -> Ledger:

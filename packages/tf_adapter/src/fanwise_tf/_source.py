@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import tensorflow as tf
 
@@ -26,6 +26,7 @@ from ._core import (
 )
 
 Shape = tuple[int, ...]
+F = TypeVar("F", bound=Callable[..., Any])
 
 _CASTABLE = [
     name for name in DTYPES if "fnuz" not in name
@@ -182,6 +183,12 @@ def _words(shape: Any, seed: Any, bits: int) -> Any:
     if bits == 32:
         return tf.random.stateless_uniform(shape, seed, None, None, tf.uint32)
     return tf.bitcast(_words(tf.concat([shape, [2]], 0), seed, 32), tf.uint64)
+
+
+def unconverted(function: F) -> F:
+    """A function that AutoGraph leaves as it is, and warns of nothing; its type is kept."""
+    kept: F = tf.autograph.experimental.do_not_convert(function)
+    return kept
 
 
 def dtype_name(dtype: Any, /) -> str:

@@ -25,7 +25,7 @@ from ._core import (
     resolve,
     stream_key,
 )
-from ._source import TfSource, dtype_name
+from ._source import TfSource, dtype_name, unconverted
 
 _GENERATORS = (keras.random.SeedGenerator, tf.random.Generator)
 
@@ -117,7 +117,7 @@ class Initializer(keras.initializers.Initializer):  # type: ignore[misc]  # Kera
         self.path = None if path is None else parse_path(path)
         self._copies = _Copies(self.seed)
 
-    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]  # TensorFlow is untyped
+    @unconverted
     def __call__(self, shape: Sequence[int], dtype: Any = None, layout: Any = None) -> Any:
         """Draw a tensor.
 

@@ -23,7 +23,7 @@ import tensorflow as tf
 from keras.initializers import STFT, Initializer
 
 from . import _core as core
-from ._source import TfSource
+from ._source import TfSource, unconverted
 from ._tensor import draw_tensor, next_seed
 
 _FANS: dict[str, core.Fan] = {"fan_in": "in", "fan_out": "out", "fan_avg": "avg"}
@@ -41,7 +41,7 @@ class _Drawn:
     seed: Any
     _init_seed: Any
 
-    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]  # Keras is untyped
+    @unconverted
     def __call__(self, shape: Sequence[int], dtype: Any = None, layout: Any = None) -> Any:
         """Draw a tensor, as `fanwise_tf.Initializer` does."""
         try:
