@@ -120,6 +120,12 @@ def test_factors_of_attentions_scores_are_as_those_of_norms():
     assert all((v.numpy() == 1).all() for v in model.variables)
 
 
+def test_additive_attentions_scale_is_a_weight():
+    inputs = keras.Input((3, 8))
+    model = keras.Model(inputs, layers.AdditiveAttention()([inputs, inputs]))
+    assert fans(init_model(model, HE, seed=0), "scale") == [(8, 1)]
+
+
 def test_what_scales_a_float8_layer_is_left():
     model = sequential(layers.Dense(3), (4,))
     model.layers[0].quantize("float8")

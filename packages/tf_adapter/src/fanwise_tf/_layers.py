@@ -186,6 +186,11 @@ def _(layer: layers.Attention) -> Declarations:
 
 
 @declare.register
+def _(layer: layers.AdditiveAttention) -> Declarations:
+    return {"scale": Declaration(Axes("in"))}  # from units to one score, whatever its name
+
+
+@declare.register
 def _(layer: layers.STFTSpectrogram) -> Declarations:
     return {"real_kernel": BUFFER, "imag_kernel": BUFFER}  # a Fourier transform
 
