@@ -139,6 +139,19 @@ def test_get_by_other_things():
             initializers.get(unknown)
 
 
+@pytest.mark.parametrize(("make", "name"), [
+    (lambda number: initializers.RandomNormal(number), "mean"),
+    (lambda number: initializers.TruncatedNormal(0.0, number), "stddev"),
+    (lambda number: initializers.RandomUniform(0.0, number), "maxval"),
+    (lambda number: initializers.Orthogonal(number), "gain"),
+])  # fmt: skip
+def test_numbers_are_known_when_a_function_is_traced(make, name):
+    traced = tf.function(lambda number: make(number)((3, 4)), autograph=False)
+    with pytest.raises(ValueError, match=f"`{name}` must be one number that is known when it is"):
+        traced(tf.constant(1.0))
+    assert make(tf.constant(1.0))((3, 4)).shape == (3, 4)
+
+
 def test_names_that_are_deserialized_are_of_these_classes():
     assert type(initializers.deserialize("he_normal")) is initializers.HeNormal
     config = {"class_name": "HeNormal", "config": {"seed": 3}}

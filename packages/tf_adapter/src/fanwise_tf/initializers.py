@@ -92,7 +92,7 @@ class RandomNormal(_Drawn, keras.initializers.RandomNormal):  # type: ignore[mis
     """
 
     def _plan(self, shape: tuple[int, ...]) -> tuple[Any, Any, Any]:
-        mean, std = float(self.mean), float(self.stddev)
+        mean, std = _number("mean", self.mean), _number("stddev", self.stddev)
         scheme = core.normal(mean=mean, std=std) if std else core.constant(value=mean)
         return scheme, None, None
 
@@ -120,7 +120,7 @@ class TruncatedNormal(_Drawn, keras.initializers.TruncatedNormal):  # type: igno
     """
 
     def _plan(self, shape: tuple[int, ...]) -> tuple[Any, Any, Any]:
-        mean, std = float(self.mean), float(self.stddev)
+        mean, std = _number("mean", self.mean), _number("stddev", self.stddev)
         if std == 0:
             return core.constant(value=mean), None, None
         return core.truncated_normal(parent_mean=mean, parent_std=std), None, None
@@ -149,7 +149,7 @@ class RandomUniform(_Drawn, keras.initializers.RandomUniform):  # type: ignore[m
     """
 
     def _plan(self, shape: tuple[int, ...]) -> tuple[Any, Any, Any]:
-        low, high = float(self.minval), float(self.maxval)
+        low, high = _number("minval", self.minval), _number("maxval", self.maxval)
         scheme = core.constant(value=low) if low == high else core.uniform(low=low, high=high)
         return scheme, None, None
 
@@ -441,10 +441,11 @@ class Orthogonal(_Drawn, keras.initializers.Orthogonal):  # type: ignore[misc]  
             raise ValueError(
                 f"`shape` must be at least two-dimensional for Orthogonal, got {shape}"
             )
-        if self.gain == 0 or 0 in shape:
+        gain = abs(_number("gain", self.gain))
+        if gain == 0 or 0 in shape:
             return core.constant(value=0.0), None, None
         axes = core.Axes(" ".join(["in"] * (len(shape) - 1) + ["out"]))
-        return core.orthogonal(gain=abs(float(self.gain))), axes, None
+        return core.orthogonal(gain=gain), axes, None
 
 
 _CLASSES = (
@@ -520,6 +521,16 @@ def get(identifier: Any) -> Any:
         if callable(found):  # a class, if it is one that a user has by that name
             return found() if inspect.isclass(found) else found
     return keras.initializers.get(identifier)
+
+
+def _number(name: str, value: Any) -> float:
+    """A number of a law, which the law's own numbers are made of in Python."""
+    try:
+        return float(value)
+    except TypeError:
+        raise ValueError(
+            f"`{name}` must be one number that is known when it is traced, got {value}"
+        ) from None
 
 
 def _fans(shape: tuple[int, ...], input_axes: Any, output_axes: Any) -> core.Fans:
