@@ -63,7 +63,8 @@ def plan_model(recipe: Recipe, parameters: Iterable[Parameter], /) -> Ledger:
             used.add(found[0])
         if parameter.tied_to is not None:
             entries.append(Entry(parameter, "tied"))
-            faults += _faults_of_tie(recipe, parameter, by_path)
+            if found is not None and found[1].left_as is not None:
+                faults += _faults_of_left_tie(recipe, parameter, by_path)
         elif parameter.left_as is not None:
             entries.append(Entry(parameter, parameter.left_as))
         elif found is None and parameter.default is not None:
@@ -132,12 +133,12 @@ def _structural_faults(
     return faults
 
 
-def _faults_of_tie(
+def _faults_of_left_tie(
     recipe: Recipe, parameter: Parameter, by_path: Mapping[str, Parameter]
 ) -> list[str]:
     """What a rule leaves under one of its names must be left under the one that is drawn."""
-    found, target = _first_match(recipe, parameter), by_path.get(parameter.tied_to or "")
-    if found is None or found[1].left_as is None or target is None or target.left_as is not None:
+    target = by_path.get(parameter.tied_to or "")
+    if target is None or target.left_as is not None:
         return []
     drawn = _first_match(recipe, target)
     if drawn is not None and drawn[1].left_as is not None:

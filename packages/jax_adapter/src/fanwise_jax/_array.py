@@ -68,12 +68,16 @@ class SchemeInitializer:
         """
         axes = self.axes(tuple(shape)) if callable(self.axes) else self.axes
         fans = self.fans(tuple(shape)) if callable(self.fans) else self.fans
-        chosen = self.dtype if dtype is None else dtype
-        name = dtype_name(float if chosen is None else chosen)
+        name = self.dtype_of_call(dtype)
         if getattr(self.scheme, "is_random", True):
             check_key(key)
         plan = resolve(self.scheme, shape, axes, fans=fans, field=field_of(name))
         return draw_sharded(plan, key, (), name, out_sharding)
+
+    def dtype_of_call(self, dtype: Any) -> str:
+        """The name of the dtype that a call draws in: its own, the initializer's, or JAX's."""
+        chosen = self.dtype if dtype is None else dtype
+        return dtype_name(float if chosen is None else chosen)
 
 
 def initializer(
@@ -147,21 +151,18 @@ def draw_sharded(
     placed: jax.Array
     is_traced = isinstance(key, jax.core.Tracer) and isinstance(sharding, NamedSharding)
     if mesh.explicit_axes and (of_context or is_traced):
-        placed = _compiled_explicit(plan, dtype, sharding, mesh.explicit_axes)(key)
+        placed = _compiled(plan, dtype, sharding, mesh.explicit_axes)(key)
         return placed
     placed = _compiled(plan, dtype, sharding)(key)
     return placed
 
 
 @functools.lru_cache(maxsize=1024)
-def _compiled(plan: Plan, dtype: str, sharding: Any) -> Any:
-    return jax.jit(functools.partial(_drawn, plan=plan, dtype=dtype), out_shardings=sharding)
-
-
-@functools.lru_cache(maxsize=1024)
-def _compiled_explicit(plan: Plan, dtype: str, sharding: Any, axes: tuple[Any, ...]) -> Any:
+def _compiled(plan: Plan, dtype: str, sharding: Any, explicit: tuple[Any, ...] = ()) -> Any:
     drawn = functools.partial(_drawn, plan=plan, dtype=dtype)
-    return jax.jit(jax.sharding.auto_axes(drawn, axes=axes, out_sharding=sharding))
+    if not explicit:
+        return jax.jit(drawn, out_shardings=sharding)
+    return jax.jit(jax.sharding.auto_axes(drawn, axes=explicit, out_sharding=sharding))
 
 
 def _drawn(key: jax.Array, *, plan: Plan, dtype: str) -> jax.Array:

@@ -7,8 +7,11 @@ import equinox as eqx
 from ._core import Axes, Declaration
 from ._layers import (
     BUFFER,
+    SCALE,
+    SHIFT,
     Declarations,
     bias,
+    bias_of_norm,
     declare,
     repeat,
     scale_of_norm,
@@ -77,14 +80,13 @@ def _gates(layer: eqx.nn.GRUCell | eqx.nn.LSTMCell, count: int) -> Declarations:
 @declare.register(eqx.nn.LayerNorm)
 @declare.register(eqx.nn.RMSNorm)
 def _(layer: eqx.nn.LayerNorm | eqx.nn.RMSNorm) -> Declarations:
-    axes = Axes(repeat("out", len(layer.shape)))
-    return {"weight": Declaration(axes, "norm"), "bias": Declaration(axes, "bias")}
+    return {"weight": scale_of_norm(layer.shape), "bias": bias_of_norm(layer.shape)}
 
 
 @declare.register(eqx.nn.GroupNorm)
 @declare.register(eqx.nn.BatchNorm)
 def _(layer: eqx.Module) -> Declarations:
-    return {"weight": Declaration(Axes("out"), "norm"), "bias": Declaration(Axes("out"), "bias")}
+    return {"weight": SCALE, "bias": SHIFT}
 
 
 @declare.register(eqx.nn.StateIndex)

@@ -13,6 +13,8 @@ from ._core import Axes, Declaration
 from ._layers import (
     BUFFER,
     MEAN,
+    SCALE,
+    SHIFT,
     VARIANCE,
     DeclarationOfShape,
     Declarations,
@@ -20,13 +22,14 @@ from ._layers import (
     bias,
     bias_of_norm,
     declare,
+    layers_around,
     look_up,
     repeat,
     scale_of_norm,
     sized,
     stacks,
 )
-from ._tree import Leaf, abstract_init, walk
+from ._tree import Leaf, abstract_init, is_array, walk
 
 
 def _kernel(layer: Any, axes: Axes, kind: str = "weight") -> DeclarationOfShape:
@@ -167,12 +170,7 @@ def _(layer: Any) -> Declarations:
 @declare.register(nnx.InstanceNorm)
 @declare.register(nnx.BatchNorm)
 def _(layer: Any) -> Declarations:
-    return {
-        "scale": Declaration(Axes("out"), "norm"),
-        "bias": Declaration(Axes("out"), "bias"),
-        "mean": MEAN,
-        "var": VARIANCE,
-    }
+    return {"scale": SCALE, "bias": SHIFT, "mean": MEAN, "var": VARIANCE}
 
 
 @declare.register(linen.PReLU)
@@ -209,7 +207,7 @@ def _(layer: nnx.bridge.ToLinen) -> Declarations:
         leaf.path: look_up(leaf.segments[-1], leaf.value.shape, leaf.layers)
         or Declaration.of_name(leaf.segments[-1])
         for leaf in walk(nnx.eval_shape(make))
-        if hasattr(leaf.value, "shape")
+        if is_array(leaf.value)
     }
 
 
@@ -241,11 +239,7 @@ def trace(
     declared = {}
     for leaf in leaves:
         _, *path, name = leaf.segments
-        around = [
-            (".".join((*path[depth:], name)), modules[tuple(path[:depth])])
-            for depth in range(len(path) + 1)
-            if tuple(path[:depth]) in modules
-        ]
+        around = layers_around(path, name, modules)
         if around and isinstance(around[-1][1], linen.WeightNorm) and name.endswith("/scale"):
             declared[leaf.path] = scale_of_norm(leaf.value.shape)
             continue

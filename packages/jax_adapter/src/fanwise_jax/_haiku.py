@@ -12,6 +12,7 @@ from ._layers import (
     bias,
     bias_of_norm,
     declare,
+    layers_around,
     look_up,
     repeat,
     scale_of_norm,
@@ -110,7 +111,7 @@ def trace(
     model: hk.Transformed | hk.TransformedWithState, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> dict[str, Declaration]:
     """What the modules that a transformed function calls declare of its parameters, by path."""
-    modules: dict[str, hk.Module] = {}
+    modules: dict[tuple[str, ...], hk.Module] = {}
     around: list[str] = []  # of a lifted function, as of `layer_stack`, whose names are its own
 
     def record(
@@ -123,7 +124,9 @@ def trace(
         result = call(*args, **kwargs)  # its constructor is called so, too
         del around[len(around) - len(prefix) :]
         if hk.running_init():  # a lifted function runs once more, to apply what it made
-            modules["/".join([*around, context.module.module_name])] = context.module
+            modules[tuple("/".join([*around, context.module.module_name]).split("/"))] = (
+                context.module
+            )
         return result
 
     with hk.intercept_methods(record):
@@ -132,12 +135,7 @@ def trace(
     declared = {}
     for leaf in walk(params):
         module_name, name = leaf.segments
-        steps = module_name.split("/")
-        layers = []
-        for depth in range(1, len(steps) + 1):
-            module = modules.get("/".join(steps[:depth]))
-            if module is not None:
-                layers.append((".".join((*steps[depth:], name)), module))
+        layers = layers_around(module_name.split("/"), name, modules)
         shape = leaf.value.shape
         declared[leaf.path] = look_up(name, shape, layers) or Declaration.of_name(name)
     return declared

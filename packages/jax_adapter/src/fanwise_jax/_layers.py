@@ -22,6 +22,8 @@ Declarations = Mapping[str, DeclarationOfShape]
 BUFFER = Declaration(kind="buffer")
 MEAN = Declaration(kind="buffer", default=zeros())
 VARIANCE = Declaration(kind="buffer", default=ones())
+SCALE = Declaration(Axes("out"), "norm")
+SHIFT = Declaration(Axes("out"), "bias")
 
 LIBRARIES = {"equinox": "_equinox", "flax": "_flax", "haiku": "_haiku"}
 _known: set[str] = set()
@@ -114,6 +116,17 @@ def with_stacks(axes: Axes, places: Collection[int], rank: int) -> Axes:
     """Axes with those of stacks added at their places."""
     own = iter(axes.roles)
     return replace(axes, roles=tuple("stack" if i in places else next(own) for i in range(rank)))
+
+
+def layers_around(
+    path: Sequence[str], name: str, modules: Mapping[tuple[str, ...], Any]
+) -> list[tuple[str, Any]]:
+    """The modules on the path to a parameter, outermost first, each with its path in it."""
+    return [
+        (".".join((*path[depth:], name)), modules[tuple(path[:depth])])
+        for depth in range(len(path) + 1)
+        if tuple(path[:depth]) in modules
+    ]
 
 
 def look_up(

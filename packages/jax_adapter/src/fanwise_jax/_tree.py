@@ -112,7 +112,7 @@ def init_params(
     check_key(key)
     leaves, rebuild = _open(tree)
     ledger = _plan(recipe, leaves, declarations, loaded)
-    arrays = {leaf.path: leaf for leaf in leaves if _is_array(leaf.value)}
+    arrays = {leaf.path: leaf for leaf in leaves if is_array(leaf.value)}
     values: dict[str, Any] = _random_streams(key, arrays, ledger)
     for entry in ledger.entries:
         leaf = arrays[entry.path]
@@ -203,7 +203,7 @@ def _plan(
     declarations: Mapping[str, Declaration] | None,
     loaded: Iterable[str],
 ) -> Ledger:
-    arrays = [leaf for leaf in leaves if _is_array(leaf.value)]
+    arrays = [leaf for leaf in leaves if is_array(leaf.value)]
     if not arrays:
         raise RecipeError(
             "`tree` must have arrays or their shapes in it, as jax.eval_shape gives, got none"
@@ -303,7 +303,7 @@ def _placed(value: Any) -> Any:
     return getattr(value, "sharding", None) if said else None
 
 
-def _is_array(value: Any) -> bool:
+def is_array(value: Any) -> bool:
     """Whether it is an array or a shape; a scalar of NumPy is a number, as one of Python."""
     return hasattr(value, "shape") and hasattr(value, "dtype") and not isinstance(value, np.generic)
 
@@ -357,11 +357,11 @@ def abstract_init(init: Callable[..., Any], args: Any, kwargs: Any) -> Any:
 
     def call(key: jax.Array, arrays: list[Any]) -> Any:
         given = iter(arrays)
-        filled = [next(given) if _is_array(leaf) else leaf for leaf in leaves]
+        filled = [next(given) if is_array(leaf) else leaf for leaf in leaves]
         positional, named = jax.tree_util.tree_unflatten(structure, filled)
         return init(key, *positional, **named)
 
-    return jax.eval_shape(call, jax.random.key(0), [leaf for leaf in leaves if _is_array(leaf)])
+    return jax.eval_shape(call, jax.random.key(0), [leaf for leaf in leaves if is_array(leaf)])
 
 
 def _segment(step: Any) -> str:

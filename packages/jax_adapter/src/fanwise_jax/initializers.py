@@ -24,7 +24,6 @@ from jax.nn.initializers import Initializer, constant, ones, zeros
 
 from . import _core as core
 from ._array import SchemeInitializer, Shape, Sharding
-from ._source import dtype_name
 
 __all__ = [
     "Initializer",
@@ -543,8 +542,8 @@ def _scaled(
     `ends` are those of the law of scale 1.
     """
     if not _is_static(scale):
-        unit = make(law(1.0), axes, fans)
-        return functools.partial(_draw_scaled, unit, jnp.asarray(scale), ends, dtype)
+        unit = make(law(1.0), axes, fans, dtype)
+        return functools.partial(_draw_scaled, unit, jnp.asarray(scale), ends)
     scheme = law(float(scale)) if scale != 0 else core.zeros()
     return make(scheme, axes, fans, dtype)
 
@@ -553,15 +552,13 @@ def _draw_scaled(
     unit: SchemeInitializer,
     scale: jax.Array,
     ends: tuple[float, float],
-    default: Any,
     key: jax.Array,
     shape: Sequence[int],
     dtype: Any = None,
     out_sharding: Sharding = None,
 ) -> jax.Array:
     """Draw a law of scale 1 and scale it; what rounding would take beyond an end is kept short."""
-    chosen = default if dtype is None else dtype
-    name = dtype_name(float if chosen is None else chosen)
+    name = unit.dtype_of_call(dtype)
     wide = core.compute_dtype(name)
     array: jax.Array = (unit(key, shape, wide, out_sharding) * scale).astype(name)
     if core.field_of(name) == "complex" or all(map(math.isinf, ends)):

@@ -28,9 +28,8 @@ from ._core import (
 Shape = tuple[int, ...]
 F = TypeVar("F", bound=Callable[..., Any])
 
-_CASTABLE = [
-    name for name in DTYPES if "fnuz" not in name
-]  # TensorFlow has the others' names alone
+# Of the others, TensorFlow has the names alone.
+_CASTABLE = [name for name in DTYPES if "fnuz" not in name]
 
 
 class TfSource:
@@ -189,6 +188,11 @@ def unconverted(function: F) -> F:
     """A function that AutoGraph leaves as it is, and warns of nothing; its type is kept."""
     kept: F = tf.autograph.experimental.do_not_convert(function)
     return kept
+
+
+def shape_segment(shape: Sequence[int], /) -> str:
+    """A shape as a segment of a path, for streams of their own."""
+    return "x".join(["shape", *map(str, shape)])
 
 
 def dtype_name(dtype: Any, /) -> str:

@@ -25,7 +25,7 @@ from ._core import (
     resolve,
     stream_key,
 )
-from ._source import TfSource, dtype_name, unconverted
+from ._source import TfSource, dtype_name, shape_segment, unconverted
 
 _GENERATORS = (keras.random.SeedGenerator, tf.random.Generator)
 
@@ -147,7 +147,7 @@ class Initializer(keras.initializers.Initializer):  # type: ignore[misc]  # Kera
         if self.path is not None:
             return TfSource(self.seed, self.path)
         call = f"call {next(self._copies.calls)}"
-        return TfSource(self.seed, (call, repr(self.scheme), "x".join(["shape", *map(str, shape)])))
+        return TfSource(self.seed, (call, repr(self.scheme), shape_segment(shape)))
 
     def get_config(self) -> dict[str, Any]:
         """The initializer as plain data, of which `from_config` makes a copy.

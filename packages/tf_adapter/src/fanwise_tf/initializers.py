@@ -23,7 +23,7 @@ import tensorflow as tf
 from keras.initializers import STFT, Initializer
 
 from . import _core as core
-from ._source import TfSource, unconverted
+from ._source import TfSource, shape_segment, unconverted
 from ._tensor import draw_tensor, next_seed
 
 _FANS: dict[str, core.Fan] = {"fan_in": "in", "fan_out": "out", "fan_avg": "avg"}
@@ -60,7 +60,7 @@ class _Drawn:
     def _source(self, shape: Sequence[int]) -> TfSource:
         if not isinstance(self.seed, int):
             return TfSource(next_seed(self.seed))
-        path = [type(self).__name__, "x".join(["shape", *map(str, shape)])]
+        path = [type(self).__name__, shape_segment(shape)]
         if self._init_seed is None:  # as Keras has it, a seed of the object; but calls differ
             calls = self.__dict__.setdefault("_calls", itertools.count())
             path.append(f"call {next(calls)}")

@@ -83,25 +83,28 @@ def check_assignable(parametrizations: ParametrizationList, like: torch.Tensor, 
 
 def hooked(layer: nn.Module, /) -> Mapping[str, str]:
     """Names of parameters that a hook computes another from, and of that other one."""
-    found = {}
-    for hook in layer._forward_pre_hooks.values():
-        if isinstance(hook, SpectralNorm):
-            found[f"{hook.name}_orig"] = hook.name
-        elif isinstance(hook, WeightNorm):
-            found |= {f"{hook.name}_{part}": hook.name for part in "gv"}
-        elif isinstance(hook, BasePruningMethod):
-            found[f"{hook._tensor_name}_orig"] = hook._tensor_name
-    return found
+    return {name: of for hook in layer._forward_pre_hooks.values() for name, of in _parts(hook)}
 
 
 def check_drawn_alone(layer: nn.Module, name: str, /) -> None:
     """Raise if a parameter is one of two that the older weight_norm makes a weight of."""
-    hooks = layer._forward_pre_hooks.values()
-    if any(isinstance(h, WeightNorm) and name in (f"{h.name}_g", f"{h.name}_v") for h in hooks):
-        raise RecipeError(
-            f"`module` must have weights that are drawn as one, got {name!r} of the older "
-            "weight_norm: use torch.nn.utils.parametrizations.weight_norm"
-        )
+    for hook in layer._forward_pre_hooks.values():
+        if isinstance(hook, WeightNorm) and name in dict(_parts(hook)):
+            raise RecipeError(
+                f"`module` must have weights that are drawn as one, got {name!r} of the older "
+                "weight_norm: use torch.nn.utils.parametrizations.weight_norm"
+            )
+
+
+def _parts(hook: Any) -> list[tuple[str, str]]:
+    """What a hook computes a parameter from, each by its name and with the name of that one."""
+    if isinstance(hook, WeightNorm):
+        return [(f"{hook.name}_g", hook.name), (f"{hook.name}_v", hook.name)]
+    if isinstance(hook, SpectralNorm):
+        return [(f"{hook.name}_orig", hook.name)]
+    if isinstance(hook, BasePruningMethod):
+        return [(f"{hook._tensor_name}_orig", hook._tensor_name)]
+    return []
 
 
 class _Keyed(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch's is untyped

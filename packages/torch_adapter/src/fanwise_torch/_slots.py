@@ -27,6 +27,7 @@ class Slot:
     name: str
     tensor: torch.Tensor
     through: ParametrizationList | None = None  # which assigns what is drawn into `tensor`
+    declared_as: str = ""  # the name that its layer declares, which differs if a hook stores it
 
     @property
     def path(self) -> str:
@@ -47,9 +48,9 @@ class Slot:
     def zero_row(self) -> int | None:
         """The row that is zero by its layer's rule, that of an embedding's padding."""
         layer = self.layer
-        if not isinstance(layer, nn.Embedding | nn.EmbeddingBag):
-            return None
-        return layer.padding_idx if hooked(layer).get(self.name, self.name) == "weight" else None
+        if isinstance(layer, nn.Embedding | nn.EmbeddingBag) and self.declared_as == "weight":
+            return layer.padding_idx
+        return None
 
     @property
     def is_count(self) -> bool:
@@ -77,17 +78,16 @@ def _names(module: nn.Module) -> set[str]:
 def _slots(module: nn.Module, loaded: frozenset[str]) -> Iterator[Slot]:
     """Every parameter and buffer under every name that it has."""
     for prefix, layer in module.named_modules(remove_duplicate=False):
-        declarations = declare(layer)
+        declarations, hooks = declare(layer), hooked(layer)
+        stored = {computed: name for name, computed in hooks.items()}
         for slot, is_frozen in _own(layer, prefix):
             path, tensor = slot.path, slot.tensor
             is_buffer = slot.parameter.kind == "buffer"
             with noting_parameter(path):
-                hooks = hooked(layer)
                 name = hooks.get(slot.name, slot.name)
                 declared = declared_in(
                     declarations, name, slot.parameter.shape, owner=type(layer).__name__
                 ) or Declaration.of_name(name)
-                stored = {computed: name for name, computed in hooks.items()}
                 fans_of = stored.get(declared.fans_of or "", declared.fans_of)
                 parameter = replace(
                     slot.parameter,
@@ -105,7 +105,7 @@ def _slots(module: nn.Module, loaded: frozenset[str]) -> Iterator[Slot]:
                     parameter = replace(parameter, left_as="frozen")
                 elif not (tensor.is_floating_point() or tensor.is_complex()):
                     parameter = replace(parameter, left_as="skipped")
-            yield replace(slot, parameter=parameter)
+            yield replace(slot, parameter=parameter, declared_as=name)
 
 
 def _join(prefix: str, name: str) -> str:
