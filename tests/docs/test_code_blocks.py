@@ -62,7 +62,7 @@ def test_other_blocks_run_or_say_what_they_are(path, language, text, checkout):
         if line.startswith("python -m fanwise"):
             command = line.replace("python", sys.executable, 1)
             subprocess.run(["bash", "-euc", command], cwd=checkout, check=True)
-        else:  # what CI, or a session that reads it, runs: this one, `install`
+        else:  # what CI, or a session that reads it, runs: `build`
             assert re.match(r"python -m (pip install|nox)", line), line
 
 

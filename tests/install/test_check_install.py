@@ -13,26 +13,28 @@ SPEC.loader.exec_module(check)
 
 
 @pytest.mark.parametrize(
-    ("adapter", "installed"),
+    ("package", "installed"),
     [
-        ("fanwise_torch", {"fanwise", "torch", "numpy"}),
-        ("fanwise_jax", {"fanwise", "jax", "jaxlib"}),
-        ("fanwise_tf", {"fanwise", "tensorflow-cpu", "keras"}),
+        ("torch_adapter", {"fanwise", "torch", "numpy"}),
+        ("jax_adapter", {"fanwise", "jax", "jaxlib"}),
+        ("tf_adapter", {"fanwise", "tensorflow-cpu", "keras"}),
+        ("core", {"fanwise", "numpy"}),
     ],
 )
-def test_what_should_be_there_is_no_fault(adapter, installed):
-    assert check.faults(adapter, installed) == []
+def test_what_should_be_there_is_no_fault(package, installed):
+    assert check.faults(package, installed) == []
 
 
 @pytest.mark.parametrize(
-    ("adapter", "installed", "fault"),
+    ("package", "installed", "fault"),
     [
-        ("fanwise_torch", {"torch", "jax"}, "jax is of another framework"),
-        ("fanwise_jax", {"jax", "flax"}, "flax is of another framework"),
-        ("fanwise_tf", {"tensorflow", "tensorflow-cpu"}, "must be there once"),
-        ("fanwise_tf", {"keras"}, "must be there once"),
-        ("fanwise_torch", {"numpy"}, "none of ['torch'] is there"),
+        ("torch_adapter", {"torch", "jax"}, "jax is of another framework"),
+        ("jax_adapter", {"jax", "flax"}, "flax is of another framework"),
+        ("tf_adapter", {"tensorflow", "tensorflow-cpu"}, "must be there once"),
+        ("tf_adapter", {"keras"}, "must be there once"),
+        ("core", {"fanwise", "torch"}, "torch is of another framework"),
+        ("torch_adapter", {"numpy"}, "none of ['torch'] is there"),
     ],
 )
-def test_what_should_not_be_is_a_fault(adapter, installed, fault):
-    assert any(fault in found for found in check.faults(adapter, installed))
+def test_what_should_not_be_is_a_fault(package, installed, fault):
+    assert any(fault in found for found in check.faults(package, installed))
