@@ -62,7 +62,7 @@ Way = Callable[[], object]
 def torch_ways() -> dict[str, Way]:
     """A model whose memory is there, filled in place."""
     import torch
-    from fanwise_torch import init_module_
+    from fanwise_torch import init_model_
     from torch import nn
 
     class Block(nn.Module):
@@ -97,13 +97,13 @@ def torch_ways() -> dict[str, Way]:
             else:
                 nn.init.normal_(tensor, std=std)
 
-    return {"native": native, "adapter": lambda: init_module_(model, recipe(), seed=0)}
+    return {"native": native, "adapter": lambda: init_model_(model, recipe(), seed=0)}
 
 
 def jax_ways() -> dict[str, Way]:
     """A tree of arrays, made of shapes."""
     import jax
-    from fanwise_jax import init_params
+    from fanwise_jax import init_model
 
     from fanwise import Declaration
 
@@ -112,8 +112,8 @@ def jax_ways() -> dict[str, Way]:
     tree = {
         path: jax.eval_shape(partial(jax.numpy.zeros, shape)) for path, shape in shapes().items()
     }
-    kinds = {path: "bias" if path.endswith("bias") else "norm" if "ln_" in path else
-             "embedding" if path.startswith("w") else "weight" for path in tree}  # fmt: skip
+    data = json.loads((ROOT / "examples/models/gpt2.json").read_text())
+    kinds = {p["path"]: p.get("kind", "weight") for p in data["parameters"] if p["path"] in tree}
     declarations = {path: Declaration(kind=kind) for path, kind in kinds.items()}
 
     def native() -> object:
@@ -126,7 +126,7 @@ def jax_ways() -> dict[str, Way]:
         return wait(arrays)
 
     def adapter() -> object:
-        params, _ = init_params(recipe(), tree, jax.random.key(0), declarations=declarations)
+        params, _ = init_model(tree, recipe(), key=jax.random.key(0), declarations=declarations)
         return wait(params)
 
     return {"native": native, "adapter": adapter}
@@ -135,7 +135,7 @@ def jax_ways() -> dict[str, Way]:
 def tensorflow_ways() -> dict[str, Way]:
     """Keras layers whose variables are there, assigned."""
     import keras
-    from fanwise_tf import init_model
+    from fanwise_tf import init_model_
 
     class Gpt2(keras.layers.Layer):  # type: ignore[misc]  # Keras is untyped
         def __init__(self) -> None:
@@ -169,7 +169,7 @@ def tensorflow_ways() -> dict[str, Way]:
     from fanwise import Recipe
 
     keras_recipe = Recipe(
-        tuple(replace(r, match="*c_proj.kernel") if "c_proj" in r.match else r for r in rules)
+        replace(rule, match="*c_proj.kernel") if "c_proj" in rule.match else rule for rule in rules
     )
 
     def native() -> None:
@@ -185,7 +185,7 @@ def tensorflow_ways() -> dict[str, Way]:
                 fill = initializers.RandomNormal(stddev=std, seed=seed)
             variable.assign(fill(variable.shape, variable.dtype))
 
-    return {"native": native, "adapter": lambda: init_model(model, keras_recipe, seed=0)}
+    return {"native": native, "adapter": lambda: init_model_(model, keras_recipe, seed=0)}
 
 
 def small_ways(framework: str) -> dict[str, Way]:
@@ -200,8 +200,8 @@ def small_ways(framework: str) -> dict[str, Way]:
         generator = torch.Generator()
         return {
             "native": lambda: torch.nn.init.kaiming_normal_(tensor),
-            "adapter": lambda: init_(tensor, scheme, axes, generator=generator),
-            "adapter, by seed": lambda: init_(tensor, scheme, axes, generator=0, path="w"),
+            "adapter": lambda: init_(tensor, scheme, axes, rng=generator),
+            "adapter, by seed": lambda: init_(tensor, scheme, axes, seed=0, path="w"),
         }
     scheme, axes = he_normal(family="truncated_normal"), Axes("in out")
     if framework == "jax":
@@ -214,10 +214,11 @@ def small_ways(framework: str) -> dict[str, Way]:
             "native": lambda: native(key, (4, 4)).block_until_ready(),
             "adapter": lambda: ours(key, (4, 4)).block_until_ready(),
         }
+    import fanwise_tf
     import keras
-    from fanwise_tf import Initializer
 
-    kerass, here = keras.initializers.HeNormal(seed=1), Initializer(scheme, axes, seed=1)
+    kerass = keras.initializers.HeNormal(seed=1)
+    here = fanwise_tf.initializer(scheme, axes, seed=1, path="w")
     return {"native": lambda: kerass((4, 4)), "adapter": lambda: here((4, 4))}
 
 

@@ -95,8 +95,9 @@ def main() -> None:
     print(
         f"\nimport fanwise: {elapsed * 1000:.0f} ms; brings {', '.join(sorted(set(runs[0][1:])))}"
     )
-    modules = sorted(Path(fanwise.__file__).parent.glob("*.py"))
-    lines = {path.name: len(path.read_text().splitlines()) for path in modules}
+    root = Path(fanwise.__file__).parent
+    modules = sorted(root.rglob("*.py"))
+    lines = {str(p.relative_to(root)): len(p.read_text().splitlines()) for p in modules}
     print("lines: " + ", ".join(f"{name} {count}" for name, count in lines.items()))
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from safetensors import safe_open
 
-from fanwise import Recipe, model_from_data, plan_model
-from fanwise.numpy import init_params
+from fanwise import Recipe, model_from_data
+from fanwise.numpy import init_model
 
 EXAMPLES = Path(__file__).parent
 SEED = 0
@@ -30,22 +30,21 @@ def main() -> None:
 
 def initialize(model: str, out: Path) -> None:
     """Run the command for a model; compare what it wrote with what the library draws."""
-    parameters, recipe = (EXAMPLES / f"{kind}/{model}.json" for kind in ("models", "recipes"))
-    command = ["init", str(parameters), "--recipe", str(recipe), "--seed", str(SEED)]
+    listed, recipe = (EXAMPLES / f"{kind}/{model}.json" for kind in ("models", "recipes"))
+    command = ["init", str(listed), "--recipe", str(recipe), "--seed", str(SEED)]
     print(f"\n$ python -m fanwise {' '.join(command)} --out {out}", flush=True)
     subprocess.run([sys.executable, "-m", "fanwise", *command, "--out", str(out)], check=True)
-    ledger = plan_model(
-        Recipe.from_data(json.loads(recipe.read_text())),
-        model_from_data(json.loads(parameters.read_text())),
-    )
+    parameters = model_from_data(json.loads(listed.read_text()))
+    rules = Recipe.from_data(json.loads(recipe.read_text()))
+    arrays, _ = init_model(parameters, rules, seed=SEED)
     with safe_open(out, framework="numpy") as file:
         names = set(file.keys())
-        for path, array in init_params(ledger, seed=SEED):
+        for path, array in arrays.items():
             names.remove(path)
             if not np.array_equal(file.get_tensor(path), array):
                 raise SystemExit(f"{path} did not load back equal")
     if names:
-        raise SystemExit(f"{out} has what the ledger has not: {sorted(names)}")
+        raise SystemExit(f"{out} has what the library has not: {sorted(names)}")
     print(f"{out} loads back equal to what the library draws, parameter by parameter")
 
 

@@ -8,18 +8,15 @@ from __future__ import annotations
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
-from fanwise_jax import init_params
+from fanwise_jax import init_model, measure_model
 from sklearn.datasets import load_digits
 
-from fanwise import Recipe, Rule, gain, orthogonal, zeros
-from fanwise.numpy import measure
+from fanwise import Recipe, Rule, orthogonal
 
 RECIPE = Recipe(
     (
-        Rule(scheme=zeros(), kind="bias"),
-        Rule(scheme=orthogonal(gain=0.01), match="layers.2.weight", note="start undecided"),
-        Rule(scheme=orthogonal(gain=gain("gelu"))),
+        Rule(orthogonal(gain=0.01), match="layers.2.weight", note="start undecided"),
+        Rule(orthogonal(gain="gelu")),
     )
 )
 
@@ -40,10 +37,8 @@ def step(model: eqx.nn.MLP, images: jax.Array, labels: jax.Array) -> tuple[jax.A
 def main() -> None:
     """Initialize the model, print its ledger, and train it."""
     model = eqx.nn.MLP(64, 10, 128, depth=2, activation=jax.nn.gelu, key=jax.random.key(0))
-    model, ledger = init_params(RECIPE, model, jax.random.key(1))
-    arrays = {f"layers.{i}.{name}": np.asarray(getattr(layer, name))
-              for i, layer in enumerate(model.layers) for name in ("weight", "bias")}  # fmt: skip
-    print(ledger.table({e.path: measure(e.plan, arrays[e.path]) for e in ledger.entries if e.plan}))
+    model, ledger = init_model(model, RECIPE, key=jax.random.key(1))
+    print(ledger.table(measure_model(model, ledger)))
     digits = load_digits()
     images, labels = jnp.asarray(digits.data / 16), jnp.asarray(digits.target)
     losses = []

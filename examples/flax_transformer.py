@@ -7,28 +7,23 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from fanwise_jax import init_params
+from fanwise_jax import init_model, measure_model
 from flax import nnx
 
-from fanwise import Depth, Recipe, Rule, lecun_normal, normal, ones, orthogonal, zeros
-from fanwise.numpy import measure
+from fanwise import Recipe, Rule, lecun_normal, normal, orthogonal
 
 LAYERS, WIDTH, HEADS, VOCABULARY = 6, 128, 4, 512
 
 RECIPE = Recipe(
     (
-        Rule(scheme=zeros(), kind="bias"),
-        Rule(scheme=ones(), kind="norm"),
-        Rule(scheme=normal(std=WIDTH**-0.5), kind="embedding"),
-        Rule(scheme=orthogonal(), match="*.attention.[qk]*.kernel", note="one matrix a layer"),
+        Rule(normal(std=WIDTH**-0.5), kind="embedding"),
+        Rule(orthogonal(), match="*.attention.[qk]*.kernel", note="one matrix a layer"),
         Rule(
-            scheme=lecun_normal(),
+            lecun_normal().over_depth(LAYERS),
             match="*.out.kernel",
-            depth=Depth(layers=LAYERS),
             note="ends a residual branch",
         ),
-        Rule(scheme=lecun_normal()),
+        Rule(lecun_normal()),
     ),
     name="transformer",
 )
@@ -70,14 +65,8 @@ class Transformer(nnx.Module):
 def main() -> None:
     """Initialize the model, print its ledger, and run it."""
     model = nnx.eval_shape(lambda: Transformer(nnx.Rngs(0)))  # no memory yet
-    model, ledger = init_params(RECIPE, model, jax.random.key(0))
-    arrays = {".".join(map(str, path)): v for path, v in nnx.to_flat_state(nnx.state(model))}
-    measured = {
-        entry.path: measure(entry.plan, np.asarray(arrays[entry.path][...]))
-        for entry in ledger.entries
-        if entry.plan is not None
-    }
-    print(ledger.table(measured))
+    model, ledger = init_model(model, RECIPE, key=jax.random.key(0))
+    print(ledger.table(measure_model(model, ledger)))
     logits = nnx.jit(lambda model, tokens: model(tokens))(model, jnp.arange(16)[None])
     print(f"\nstd of the logits: {float(logits.std()):.3f}")
     if not bool(jnp.isfinite(logits).all()):

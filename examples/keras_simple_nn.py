@@ -12,11 +12,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import numpy as np
-from fanwise_tf import init_model, initializers
+from fanwise_tf import init_model_, initializers, measure_model
 from sklearn.datasets import load_digits
 
-from fanwise import Recipe, Rule, Scheme, glorot_normal, he_normal, normal, uniform, zeros
-from fanwise.numpy import measure
+from fanwise import Scheme, glorot_normal, he_normal, normal, uniform
 
 LAWS: dict[str, Scheme] = {
     "zero-mean normal, N(0, 0.05^2)": normal(std=0.05),
@@ -81,11 +80,9 @@ def main() -> None:
         model = SimpleNN("glorot_uniform")
         model(images[:1])  # builds it
         before = stds(model)
-        rules = (Rule(scheme=zeros(), kind="bias"), Rule(scheme=scheme))
-        ledger = init_model(model, Recipe(rules), seed=0)
+        ledger = init_model_(model, scheme, seed=0)
         print(f"stds of the kernels: {before} before, {stds(model)} after")
-        arrays = zip(ledger.entries, model.variables, strict=True)
-        print(ledger.table({e.path: measure(e.plan, v.numpy()) for e, v in arrays if e.plan}))
+        print(ledger.table(measure_model(model, ledger)))
         train(model, images, labels)
 
 

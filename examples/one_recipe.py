@@ -11,12 +11,12 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import fanwise_jax
+import fanwise_tf
+import fanwise_torch
 import jax
 import keras
 import torch
-from fanwise_jax import init_params
-from fanwise_tf import init_model
-from fanwise_torch import init_module_
 from flax import nnx
 
 from fanwise import Ledger, Recipe
@@ -74,10 +74,10 @@ def main() -> None:
     """Initialize the three networks, print their ledgers, and compare them."""
     recipe = Recipe.from_data(json.loads(RECIPE.read_text()))
     ledgers = {
-        "PyTorch": init_module_(TorchNet(), recipe, seed=SEED),
-        "Keras": init_model(keras_net(), recipe, seed=SEED),
-        "Flax": init_params(
-            recipe, nnx.eval_shape(lambda: FlaxNet(nnx.Rngs(0))), jax.random.key(SEED)
+        "PyTorch": fanwise_torch.init_model_(TorchNet(), recipe, seed=SEED),
+        "Keras": fanwise_tf.init_model_(keras_net(), recipe, seed=SEED),
+        "Flax": fanwise_jax.init_model(
+            nnx.eval_shape(lambda: FlaxNet(nnx.Rngs(0))), recipe, key=jax.random.key(SEED)
         )[1],
     }
     for framework, ledger in ledgers.items():

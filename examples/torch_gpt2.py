@@ -11,12 +11,11 @@ import sys
 from pathlib import Path
 
 import torch
-from fanwise_torch import declare, init_module_, plan_module
+from fanwise_torch import declare, init_model_, measure_model, plan_model
 from transformers import GPT2Config, GPT2LMHeadModel
 from transformers.pytorch_utils import Conv1D
 
 from fanwise import Axes, Declaration, Recipe
-from fanwise.numpy import measure
 
 RECIPE = Path(__file__).parent / "recipes/gpt2.json"
 
@@ -29,21 +28,16 @@ def main() -> None:
     recipe = Recipe.from_data(json.loads(RECIPE.read_text()))
     with torch.device("meta"):
         model = GPT2LMHeadModel(GPT2Config())
-    ledger = plan_module(model, recipe)  # no memory yet, and every error is found here
+    ledger = plan_model(model, recipe)  # no memory yet, and every error is found here
 
     model.to_empty(device=device)
     model.tie_weights()  # which `to_empty` parts
     for name, buffer in model.named_buffers():
         if name.endswith("attn.bias"):  # the causal mask is the model's to fill, not a recipe's
             buffer.copy_(torch.ones_like(buffer).tril())
-    init_module_(model, ledger, seed=0)
+    init_model_(model, ledger, seed=0)
 
-    tensors = model.state_dict()
-    measured = {
-        entry.path: measure(entry.plan, tensors[entry.path].numpy(force=True))
-        for entry in ledger.entries
-        if entry.plan is not None
-    }
+    measured = measure_model(model, ledger)
     print(ledger.table(measured))
     worst = max(abs(m.std_z) for m in measured.values() if m.std_z is not None)
     print(f"\n{len(measured)} parameters drawn; std off by {worst:.1f} standard errors at most")

@@ -9,29 +9,29 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from fanwise import Axes, Parameter, kernels, model_to_data
+from fanwise import Axes, Parameter, layers, model_to_data
 
 
 def gpt2(
-    *, layers: int = 12, width: int = 768, vocabulary: int = 50257, positions: int = 1024
+    *, depth: int = 12, width: int = 768, vocabulary: int = 50257, positions: int = 1024
 ) -> Iterator[Parameter]:
     """GPT-2 small; its kernels are stored inputs first."""
     linear = Axes("in out")
     fused = Axes("in out", blocks={"out": 3})
 
     def norm(path: str) -> Iterator[Parameter]:
-        yield Parameter(f"{path}.weight", (width,), kernels.BIAS, kind="norm")
-        yield Parameter(f"{path}.bias", (width,), kernels.BIAS, kind="bias")
+        yield Parameter(f"{path}.weight", (width,), layers.torch.norm(), kind="norm_scale")
+        yield Parameter(f"{path}.bias", (width,), layers.torch.norm(), kind="norm_bias")
 
     def dense(path: str, into: int, out: int, axes: Axes = linear) -> Iterator[Parameter]:
         yield Parameter(f"{path}.weight", (into, out), axes)
-        bias = replace(kernels.BIAS, blocks=axes.blocks)
+        bias = replace(layers.torch.bias(), blocks=axes.blocks)
         yield Parameter(f"{path}.bias", (out,), bias, kind="bias", fans_of=f"{path}.weight")
 
-    embedding = kernels.TORCH_EMBEDDING
+    embedding = layers.torch.embedding()
     yield Parameter("wte.weight", (vocabulary, width), embedding, kind="embedding")
     yield Parameter("wpe.weight", (positions, width), embedding, kind="embedding")
-    for layer in range(layers):
+    for layer in range(depth):
         yield from norm(f"h.{layer}.ln_1")
         yield from dense(f"h.{layer}.attn.c_attn", width, 3 * width, fused)
         yield from dense(f"h.{layer}.attn.c_proj", width, width)
@@ -40,7 +40,7 @@ def gpt2(
         yield from dense(f"h.{layer}.mlp.c_proj", 4 * width, width)
     yield from norm("ln_f")
     yield Parameter(
-        "lm_head.weight", (vocabulary, width), kernels.TORCH_LINEAR, tied_to="wte.weight"
+        "lm_head.weight", (vocabulary, width), layers.torch.linear(), tied_to="wte.weight"
     )
 
 
@@ -48,14 +48,14 @@ def resnet50(*, classes: int = 1000) -> Iterator[Parameter]:
     """ResNet-50, with the buffers of its batch normalizations."""
 
     def conv(path: str, into: int, out: int, size: int) -> Iterator[Parameter]:
-        yield Parameter(f"{path}.weight", (out, into, size, size), kernels.TORCH_CONV2D)
+        yield Parameter(f"{path}.weight", (out, into, size, size), layers.torch.conv(2))
 
     def norm(path: str, width: int) -> Iterator[Parameter]:
-        yield Parameter(f"{path}.weight", (width,), kernels.BIAS, kind="norm")
-        yield Parameter(f"{path}.bias", (width,), kernels.BIAS, kind="bias")
-        yield Parameter(f"{path}.running_mean", (width,), kernels.BIAS, kind="buffer")
-        yield Parameter(f"{path}.running_var", (width,), kernels.BIAS, kind="buffer")
-        yield Parameter(f"{path}.num_batches_tracked", (), kind="buffer", left_as="skipped")
+        yield Parameter(f"{path}.weight", (width,), layers.torch.norm(), kind="norm_scale")
+        yield Parameter(f"{path}.bias", (width,), layers.torch.norm(), kind="norm_bias")
+        yield Parameter(f"{path}.running_mean", (width,), layers.torch.bias(), kind="buffer")
+        yield Parameter(f"{path}.running_var", (width,), layers.torch.bias(), kind="buffer")
+        yield Parameter(f"{path}.num_batches_tracked", (), kind="buffer", status="skipped")
 
     yield from conv("conv1", 3, 64, 7)
     yield from norm("bn1", 64)
@@ -71,8 +71,8 @@ def resnet50(*, classes: int = 1000) -> Iterator[Parameter]:
                 yield from conv(f"{path}.downsample.0", into, 4 * width, 1)
                 yield from norm(f"{path}.downsample.1", 4 * width)
             into = 4 * width
-    yield Parameter("fc.weight", (classes, into), kernels.TORCH_LINEAR)
-    yield Parameter("fc.bias", (classes,), kernels.BIAS, kind="bias", fans_of="fc.weight")
+    yield Parameter("fc.weight", (classes, into), layers.torch.linear())
+    yield Parameter("fc.bias", (classes,), layers.torch.bias(), kind="bias", fans_of="fc.weight")
 
 
 def document(name: str, parameters: Iterator[Parameter]) -> str:
