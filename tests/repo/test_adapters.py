@@ -27,14 +27,14 @@ def test_all_is_sorted_and_every_name_is_there(package):
 
 
 def test_one_file_imports_the_core(package):
-    importing = [
+    importing = {
         path.name
         for path in Path(package.__file__).parent.glob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if (isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "fanwise")
         or (isinstance(node, ast.Import) and any(n.name.startswith("fanwise") for n in node.names))
-    ]
-    assert importing == ["_core.py"]
+    }
+    assert importing == {"_core.py"}
 
 
 def test_importing_imports_no_other_framework(package):

@@ -1,4 +1,4 @@
-"""The README and the page of results: their tables are those of the stored reports."""
+"""The page of results: its tables are those of the stored reports."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from fanwise_conformance import CHECKS, report
 
 ROOT = Path(__file__).parents[2]
-PAGES = (ROOT / "README.md", ROOT / "docs/conformance-results.md")
+PAGES = (ROOT / "docs/conformance-results.md",)
 TABLE = re.compile(r"<!-- (\w+) of (\S+) -->\n\n(.*?)\n\n<!-- end -->", re.DOTALL)
 TABLES = {"results": report.results_table, "support": report.support_table}
 

@@ -27,8 +27,20 @@ def test_the_license_is_the_same_everywhere():
     assert len(texts) == 1
 
 
-def test_the_changelog_has_the_version():
+def test_the_changelog_the_citation_and_the_packages_have_one_version():
     assert f"## {fanwise.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+    assert f"\nversion: {fanwise.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+    for path in ROOT.glob("packages/*/src/*/__init__.py"):
+        assert f'__version__ = "{fanwise.__version__}"' in path.read_text(), path
+
+
+def test_the_workflow_runs_every_session_that_must_pass():
+    workflow = (ROOT / ".github/workflows/sessions.yml").read_text()
+    ran = {name for line in re.findall(r"nox -s ([\w ]+)", workflow) for name in line.split()}
+    default = re.findall(
+        r"^@nox\.session\n(?:@.*\n)*def (\w+)", (ROOT / "noxfile.py").read_text(), re.M
+    )
+    assert set(default) <= ran
 
 
 def test_ci_calls_the_commands_of_the_readme():
@@ -72,7 +84,7 @@ def test_models_are_what_their_script_writes(tmp_path):
 def test_recipes_fit_their_models(name):
     recipe = Recipe.from_data(json.loads((ROOT / f"examples/recipes/{name}.json").read_text()))
     parameters = model_from_data(json.loads((ROOT / f"examples/models/{name}.json").read_text()))
-    ledger = plan_model(recipe, parameters)
+    ledger = plan_model(parameters, recipe)
     assert {entry.status for entry in ledger.entries} <= {"initialized", "tied", "skipped"}
 
 
@@ -80,7 +92,7 @@ def test_the_resnet_is_torchvisions_law():
     """He normal, fan_out without the stride; the classifier is PyTorch's Linear."""
     recipe = Recipe.from_data(json.loads((ROOT / "examples/recipes/resnet50.json").read_text()))
     parameters = model_from_data(json.loads((ROOT / "examples/models/resnet50.json").read_text()))
-    laws = {e.path: e.plan.law for e in plan_model(recipe, parameters).entries if e.plan}
+    laws = {e.path: e.plan.law for e in plan_model(parameters, recipe).entries if e.plan}
     assert laws["conv1.weight"].variance == pytest.approx(2 / (64 * 49))
     assert laws["layer2.0.downsample.0.weight"].variance == pytest.approx(2 / 512)
     assert laws["fc.bias"].high == pytest.approx(2048**-0.5)

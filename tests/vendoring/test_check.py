@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import fanwise
-from fanwise.numpy import NumpySource
+from fanwise import adapting
+from fanwise.numpy import NumpySource, init_model
 
 SPEC = importlib.util.spec_from_file_location("check", Path(__file__).with_name("check.py"))
 check = importlib.util.module_from_spec(SPEC)
@@ -55,9 +56,11 @@ def test_what_may_be_copied_is_not_found(tmp_path, text):
 
 
 def test_late_imports_are_allowed_where_they_belong(tmp_path):
-    for name, allowed in (("numpy.py", []), ("_draw.py", ["line 1: absolute import of numpy"])):
-        (tmp_path / name).write_text("import numpy as np")
-        assert check.violations(tmp_path / name) == allowed
+    for name, allowed in (("numpy", []), ("_draws", ["line 1: absolute import of numpy"])):
+        (tmp_path / name).mkdir()
+        module = tmp_path / name / "source.py"
+        module.write_text("import numpy as np")
+        assert check.violations(module) == allowed
 
 
 def test_what_an_import_brings_is_found(tmp_path, monkeypatch):
@@ -73,7 +76,7 @@ def test_what_an_import_brings_is_found(tmp_path, monkeypatch):
 
 def test_the_core_itself_passes():
     folder = check.CORE / "src" / check.NAME
-    assert [v for path in sorted(folder.glob("*.py")) for v in check.violations(path)] == []
+    assert [v for path in sorted(folder.rglob("*.py")) for v in check.violations(path)] == []
 
 
 def test_a_copys_plans_are_drawn_by_an_installed_core(tmp_path, monkeypatch):
@@ -89,12 +92,28 @@ def test_a_copys_plans_are_drawn_by_an_installed_core(tmp_path, monkeypatch):
             fanwise.Scheme.from_data(name), (6, 4), fanwise.Axes("out in", blocks={"out": 2})
         )
         source = NumpySource(0, "w")
-        assert np.array_equal(fanwise.draw(plan, source), fanwise.draw(ours, source))
+        assert np.array_equal(adapting.draw(plan, source), adapting.draw(ours, source))
     # And schemes, axes and fans of a copy resolve here.
     mixed = fanwise.resolve(other.he_normal(), (3,), other.Axes("out"), fans=other.Fans(8, 1))
     assert mixed.law.std == 0.5
     with pytest.raises(fanwise.DtypeError):
-        fanwise.draw(other.resolve(other.uniform(low=0.0, high=1e6), (3,)), source, dtype="float16")
+        adapting.draw(
+            other.resolve(other.uniform(low=0.0, high=1e6), (3,)), source, dtype="float16"
+        )
+
+
+def test_a_copys_recipe_and_ledger_are_taken_here(tmp_path, monkeypatch):
+    shutil.copytree(check.CORE / "src" / check.NAME, tmp_path / "thirdcore")
+    monkeypatch.syspath_prepend(tmp_path)
+    other = importlib.import_module("thirdcore")
+    theirs = [other.Parameter("w", (6, 4), other.Axes("out in"))]
+    ours = [fanwise.Parameter("w", (6, 4), fanwise.Axes("out in"))]
+    recipe = other.Recipe([other.Rule(other.he_normal(fan="out"))])
+    expected, ledger = init_model(ours, fanwise.he_normal(fan="out"), seed=0)
+    for given in (recipe, other.plan_model(theirs, recipe), other.he_normal(fan="out")):
+        arrays, found = init_model(ours, given, seed=0)
+        assert found == ledger
+        assert np.array_equal(arrays["w"], expected["w"])
 
 
 def test_copied_tests_import_the_copy(tmp_path):

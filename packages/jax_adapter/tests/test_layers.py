@@ -9,11 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fanwise_jax import declare, init_params, plan_params, trace_declarations
+from fanwise_jax import declare, init_model, plan_model, trace_declarations
 from flax import nnx
 
 from fanwise import (
     Axes,
+    AxesError,
     Declaration,
     Recipe,
     Rule,
@@ -29,14 +30,14 @@ from fanwise import (
 KEY = jax.random.key(5)
 EVERY = Recipe(
     (
-        Rule(scheme=zeros(), kind="bias", optional=True),
-        Rule(scheme=ones(), kind="norm", optional=True),
-        Rule(scheme=normal(std=0.02), kind="embedding", optional=True),
-        Rule(scheme=ones(), kind="slope", optional=True),
-        Rule(scheme=he_normal(), optional=True),
+        Rule(zeros(), kind="bias", optional=True),
+        Rule(ones(), kind="norm_scale", optional=True),
+        Rule(normal(std=0.02), kind="embedding", optional=True),
+        Rule(ones(), kind="slope", optional=True),
+        Rule(he_normal(), optional=True),
     )
 )
-HE = Recipe((Rule(scheme=zeros(), kind="bias"), Rule(scheme=he_normal())))
+HE = Recipe((Rule(zeros(), kind="bias"), Rule(he_normal())))
 
 
 def fans(ledger, path):
@@ -110,17 +111,17 @@ HAIKU = [
 ]  # fmt: skip
 
 
+@pytest.mark.clause("fans/1", "fans/2", "fans/3", "fans/4")
 @pytest.mark.parametrize(("make", "path", "expected"), EQUINOX)
 def test_axes_are_those_of_equinoxs_layers(make, path, expected):
-    """spec: fans/1 to fans/4."""
-    assert fans(plan_params(EVERY, make(KEY)), path) == expected
-    assert fans(plan_params(EVERY, eqx.filter_eval_shape(make, KEY)), path) == expected
+    assert fans(plan_model(make(KEY), EVERY), path) == expected
+    assert fans(plan_model(eqx.filter_eval_shape(make, KEY), EVERY), path) == expected
 
 
 @pytest.mark.parametrize(("make", "path", "expected"), NNX)
 def test_axes_are_those_of_nnxs_layers(make, path, expected):
-    assert fans(plan_params(EVERY, make(nnx.Rngs(0))), path) == expected
-    assert fans(plan_params(EVERY, nnx.eval_shape(lambda: make(nnx.Rngs(0)))), path) == expected
+    assert fans(plan_model(make(nnx.Rngs(0)), EVERY), path) == expected
+    assert fans(plan_model(nnx.eval_shape(lambda: make(nnx.Rngs(0))), EVERY), path) == expected
 
 
 @pytest.mark.parametrize(("model", "shape", "path", "expected"), LINEN)
@@ -128,7 +129,7 @@ def test_axes_are_those_of_linens_layers(model, shape, path, expected):
     x = jnp.zeros((2, 3), int) if shape is None else jnp.zeros(shape)
     shapes = jax.eval_shape(model.init, KEY, x)
     declarations = trace_declarations(model, x)
-    ledger = plan_params(EVERY, shapes, declarations=declarations)
+    ledger = plan_model(shapes, EVERY, declarations=declarations)
     assert fans(ledger, path) == expected
 
 
@@ -138,7 +139,7 @@ def test_axes_are_those_of_haikus_layers(function, shape, path, expected):
     x = jnp.zeros(shape)
     shapes = jax.eval_shape(model.init, KEY, x)
     declarations = trace_declarations(model, x)
-    ledger = plan_params(EVERY, shapes, declarations=declarations)
+    ledger = plan_model(shapes, EVERY, declarations=declarations)
     assert fans(ledger, path) == expected
     stateful = hk.transform_with_state(function)
     assert trace_declarations(stateful, x) == trace_declarations(model, x)
@@ -159,9 +160,9 @@ def test_layers_that_linen_scans_are_stacked_where_it_stacks_them(axis):
     roles = ["in", "out"]
     roles.insert(axis, "stack")
     assert declarations["params.Dense_0.kernel"].axes == Axes(" ".join(roles))
-    recipe = Recipe((Rule(scheme=zeros(), kind="bias"), Rule(scheme=ones(), kind="norm"),
-                     Rule(scheme=orthogonal())))  # fmt: skip
-    params, _ = init_params(recipe, shapes, KEY, declarations=declarations)
+    recipe = Recipe((Rule(zeros(), kind="bias"), Rule(ones(), kind="norm_scale"),
+                     Rule(orthogonal())))  # fmt: skip
+    params, _ = init_model(shapes, recipe, key=KEY, declarations=declarations)
     for matrix in np.moveaxis(np.asarray(params["params"]["Dense_0"]["kernel"]), axis, 0):
         np.testing.assert_allclose(matrix @ matrix.T, np.eye(8), atol=1e-5)
 
@@ -233,7 +234,7 @@ def test_a_stack_that_may_be_along_one_axis_or_another_is_not_guessed():
         eqx.filter_vmap(lambda k: eqx.nn.Linear(8, 8, use_bias=False, key=k))(keys),
     ):
         with pytest.raises(ValueError, match="`axes` must be given"):
-            plan_params(Recipe(HE.rules[1:]), model)
+            plan_model(model, Recipe(HE.rules[1:]))
 
 
 @pytest.mark.parametrize(
@@ -251,7 +252,7 @@ def test_layers_of_nnx_are_stacked_where_they_are(make, path, expected, axis):
     def stacked(key):
         return make(nnx.Rngs(key))
 
-    ledger = plan_params(EVERY, stacked(jax.random.split(KEY, 3)))
+    ledger = plan_model(stacked(jax.random.split(KEY, 3)), EVERY)
     assert fans(ledger, path) == expected
     (entry,) = (e for e in ledger.entries if e.path == path)
     assert entry.plan.axes.roles[axis] == "stack"
@@ -276,7 +277,7 @@ def test_layers_of_equinox_are_stacked_where_they_are(make, path, expected, axis
         stacked = eqx.filter_vmap(
             lambda k: eqx.filter(make(k), lambda x: eqx.is_array(x) and x.ndim > 1), out_axes=-1
         )(keys)
-    ledger = plan_params(EVERY, stacked)
+    ledger = plan_model(stacked, EVERY)
     assert fans(ledger, path) == expected
 
 
@@ -326,7 +327,7 @@ def test_a_change_of_low_rank_starts_at_none():
     """Hu et al. (2021), arXiv:2106.09685, section 4.1: the second factor is zero."""
     for model in (nnx.LoRA(7, 2, 3, rngs=nnx.Rngs(0)),
                   nnx.eval_shape(lambda: nnx.LoRA(7, 2, 3, rngs=nnx.Rngs(0)))):  # fmt: skip
-        new, _ = init_params(EVERY, model, KEY)
+        new, _ = init_model(model, EVERY, key=KEY)
         assert new.lora_a[...].any()
         assert not new.lora_b[...].any()
 
@@ -334,10 +335,10 @@ def test_a_change_of_low_rank_starts_at_none():
 def test_layers_around_layers():
     if hasattr(nnx, "WeightNorm"):  # Flax 0.12.0 has none
         linear = nnx.Linear(4, 3, rngs=nnx.Rngs(0))
-        ledger = plan_params(EVERY, nnx.WeightNorm(linear, rngs=nnx.Rngs(0)))
-        assert {e.parameter.kind for e in ledger.entries} == {"bias", "norm", "weight"}
+        ledger = plan_model(nnx.WeightNorm(linear, rngs=nnx.Rngs(0)), EVERY)
+        assert {e.parameter.kind for e in ledger.entries} == {"bias", "norm_scale", "weight"}
     bridged = nnx.bridge.ToNNX(nn.Dense(3), rngs=nnx.Rngs(0)).lazy_init(jnp.ones((1, 2)))
-    assert fans(plan_params(EVERY, bridged), "kernel") == [(2, 3)]
+    assert fans(plan_model(bridged, EVERY), "kernel") == [(2, 3)]
 
     class Net(nnx.Module):
         def __init__(self, size, *, rngs):
@@ -350,7 +351,7 @@ def test_layers_around_layers():
     declared = trace_declarations(nnx.bridge.to_linen(Net, 4), jnp.ones((1, 4)))
     assert declared["params.linear.kernel"].axes == Axes("in out")
     assert (declared["params.norm.scale"].kind, declared["batch_stats.norm.var"].kind) == (
-        "norm",
+        "norm_scale",
         "buffer",
     )
 
@@ -360,13 +361,13 @@ def test_layers_around_layers():
             return nn.WeightNorm(nn.Dense(3))(x)
 
     declared = trace_declarations(Normalized(), jnp.ones((1, 4)))
-    assert declared["params.WeightNorm_0.Dense_0/kernel/scale"].kind == "norm"
+    assert declared["params.WeightNorm_0.Dense_0/kernel/scale"].kind == "norm_scale"
     assert declared["params.Dense_0.kernel"].axes == Axes("in out")
 
 
 def test_a_bias_of_equinoxs_gru_takes_fans():
-    recipe = Recipe((Rule(scheme=lecun_uniform(gain=3**-0.5)),))
-    ledger = plan_params(recipe, eqx.nn.GRUCell(5, 6, key=KEY))
+    recipe = Recipe((Rule(lecun_uniform(gain=3**-0.5), kind=("weight", "bias")),))
+    ledger = plan_model(eqx.nn.GRUCell(5, 6, key=KEY), recipe)
     assert fans(ledger, "bias_n") == [(6, 6)]
 
 
@@ -415,7 +416,7 @@ def test_a_model_that_was_traced_before_is_traced_again():
 )
 def test_he_keeps_the_second_moment(layer):
     """Var(output) = 2 for inputs of variance 1; JAX's own fans give 0.25 for the Einsum."""
-    model, _ = init_params(Recipe((Rule(scheme=he_normal()),)), layer(nnx.Rngs(0)), KEY)
+    model, _ = init_model(layer(nnx.Rngs(0)), Recipe((Rule(he_normal()),)), key=KEY)
     shape = (4, 64, 256) if isinstance(model, nnx.Einsum) else (8, 24, 24, 32)
     output = model(jax.random.normal(KEY, shape))
     if not isinstance(model, nnx.Einsum):
@@ -429,20 +430,52 @@ def test_a_layer_of_ones_own_is_declared_in_one_call():
         weight: jax.Array
 
     model = [Experts(jnp.zeros((4, 8, 16)))]
-    recipe = Recipe((Rule(scheme=he_normal()),))
-    with pytest.raises(ValueError, match="`axes` must be given") as found:
-        init_params(recipe, model, KEY)
-    assert any(note.startswith("parameter: 0.weight") for note in found.value.__notes__)
+    recipe = Recipe((Rule(he_normal()),))
+    message = r"got None for '0\.weight' of Experts, \(4, 8, 16\): declare\.register\(Experts, "
+    with pytest.raises(AxesError, match=message):
+        init_model(model, recipe, key=KEY)
     declare.register(Experts, lambda layer: {"weight": Declaration(Axes("stack out in"))})
-    assert fans(init_params(recipe, model, KEY)[1], "0.weight") == [(16, 8)]
+    assert fans(init_model(model, recipe, key=KEY)[1], "0.weight") == [(16, 8)]
 
 
 def test_a_transposed_grouped_and_strided_kernel_of_equinox_is_not_guessed():
     layer = eqx.nn.ConvTranspose1d(8, 4, 3, stride=2, groups=2, key=KEY)
     with pytest.raises(ValueError, match="`axes` must be given"):
-        init_params(HE, layer, KEY)
+        init_model(layer, HE, key=KEY)
 
 
 def test_only_linen_and_haiku_models_are_traced():
     with pytest.raises(SourceError, match="got Linear"):
         trace_declarations(eqx.nn.Linear(4, 3, key=KEY))
+
+
+def test_collections_may_be_scanned_along_axes_of_their_own():
+    """Length and width are equal, so that sizes do not tell the axes apart."""
+
+    class Normed(nn.Module):
+        @nn.compact
+        def __call__(self, x, _):
+            return nn.BatchNorm(use_running_average=False)(nn.Dense(3)(x)), None
+
+    axes = {"params": 0, "batch_stats": 1}
+    model = nn.scan(Normed, variable_axes=axes, split_rngs={"params": True}, length=3)()
+    declared = trace_declarations(model, jnp.zeros((2, 3)), None)
+    assert declared["params.Dense_0.kernel"].axes is None or declared[
+        "params.Dense_0.kernel"
+    ].axes == Axes("stack in out")
+
+
+def test_stacks_of_nnx_along_another_axis_are_known_by_sizes():
+    def make(key):
+        rngs = nnx.Rngs(key)
+        return nnx.LayerNorm(4, rngs=rngs), nnx.Linear(4, 5, rngs=rngs)
+
+    stacked = nnx.vmap(make, out_axes=1)(jax.random.split(KEY, 3))
+    ledger = plan_model(stacked, EVERY)
+    roles = {e.path: " ".join(e.plan.axes.roles) for e in ledger.entries if e.plan and e.plan.axes}
+    assert roles == {
+        "0.bias": "out stack",
+        "0.scale": "out stack",
+        "1.bias": "out stack",
+        "1.kernel": "in stack out",
+    }

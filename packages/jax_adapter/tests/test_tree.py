@@ -4,11 +4,19 @@ import math
 
 import equinox as eqx
 import flax.linen as nn
+import haiku as hk
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fanwise_jax import JaxSource, init_params, initializer, plan_params, trace_declarations
+from fanwise_jax import (
+    JaxSource,
+    init_model,
+    initializer,
+    measure_model,
+    plan_model,
+    trace_declarations,
+)
 from flax import nnx
 from jax.sharding import AxisType, NamedSharding, PartitionSpec as P, SingleDeviceSharding
 
@@ -32,14 +40,14 @@ from fanwise import (
 KEY = jax.random.key(5)
 EVERY = Recipe(
     (
-        Rule(scheme=zeros(), kind="bias", optional=True),
-        Rule(scheme=ones(), kind="norm", optional=True),
-        Rule(scheme=normal(std=0.02), kind="embedding", optional=True),
-        Rule(scheme=ones(), kind="slope", optional=True),
-        Rule(scheme=he_normal(), optional=True),
+        Rule(zeros(), kind="bias", optional=True),
+        Rule(ones(), kind="norm_scale", optional=True),
+        Rule(normal(std=0.02), kind="embedding", optional=True),
+        Rule(ones(), kind="slope", optional=True),
+        Rule(he_normal(), optional=True),
     )
 )
-HE = Recipe((Rule(scheme=zeros(), kind="bias"), Rule(scheme=he_normal())))
+HE = Recipe((Rule(zeros(), kind="bias"), Rule(he_normal())))
 
 
 def fans(ledger, path):
@@ -48,15 +56,16 @@ def fans(ledger, path):
     return [(part.fans.fan_in, part.fans.fan_out) for part in entry.plan.parts]
 
 
+@pytest.mark.clause("randomness/1")
 def test_values_are_those_of_key_and_path_alone():
-    """spec: randomness/1. An nnx model of other layers has other values in JAX."""
+    """An nnx model of other layers has other values in JAX."""
     shape = jax.ShapeDtypeStruct((6, 6), jnp.float32)
-    recipe = Recipe((Rule(scheme=he_normal(), axes=Axes("in out")),))
-    one, _ = init_params(recipe, {"a": shape, "b": shape}, KEY)
-    other, _ = init_params(recipe, {"c": shape, "b": shape, "a": shape}, KEY)
+    recipe = Recipe((Rule(he_normal(), axes=Axes("in out")),))
+    one, _ = init_model({"a": shape, "b": shape}, recipe, key=KEY)
+    other, _ = init_model({"c": shape, "b": shape, "a": shape}, recipe, key=KEY)
     assert jnp.array_equal(one["a"], other["a"])
     assert not jnp.isin(one["a"], one["b"]).any()
-    legacy, _ = init_params(recipe, {"a": shape}, jax.random.PRNGKey(5))
+    legacy, _ = init_model({"a": shape}, recipe, key=jax.random.PRNGKey(5))
     assert jnp.array_equal(legacy["a"], one["a"])
 
 
@@ -64,8 +73,8 @@ def test_a_whole_model_in_jit_is_eager():
     shapes = jax.eval_shape(lambda: {"w": jnp.zeros((6, 6)), "b": jnp.zeros(6)})
     declarations = {"w": Declaration(Axes("in out")),
                     "b": Declaration(Axes("out"), "bias", fans_of="w")}  # fmt: skip
-    eager, ledger = init_params(HE, shapes, KEY, declarations=declarations)
-    jitted = jax.jit(lambda key: init_params(ledger, shapes, key, declarations=declarations)[0])(
+    eager, ledger = init_model(shapes, HE, key=KEY, declarations=declarations)
+    jitted = jax.jit(lambda key: init_model(shapes, ledger, key=key, declarations=declarations)[0])(
         KEY
     )
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), eager, jitted)
@@ -73,7 +82,7 @@ def test_a_whole_model_in_jit_is_eager():
 
 def test_leaves_that_are_no_arrays_stay():
     model = eqx.nn.MLP(4, 2, 8, depth=1, key=KEY)
-    new, ledger = init_params(HE, model, KEY)
+    new, ledger = init_model(model, HE, key=KEY)
     assert new.activation is model.activation
     assert ledger.entries[0].path == "layers.0.weight"
     assert new(jnp.zeros(4)).shape == (2,)
@@ -87,7 +96,7 @@ def test_shared_variables_are_tied_and_stay_shared():
             self.two.kernel = self.one.kernel
 
     for model in (Tied(nnx.Rngs(0)), nnx.eval_shape(lambda: Tied(nnx.Rngs(0)))):
-        new, ledger = init_params(HE, model, KEY)
+        new, ledger = init_model(model, HE, key=KEY)
         assert {e.path: e.status for e in ledger.entries}["two.kernel"] == "tied"
         assert new.one.kernel is new.two.kernel
         assert isinstance(new.one.kernel[...], jax.Array)
@@ -101,12 +110,12 @@ def test_what_is_loaded_or_left_under_one_name_is_left_under_all():
             self.two.kernel = self.one.kernel
 
     model = Tied(nnx.Rngs(0))
-    new, ledger = init_params(Recipe(()), model, KEY, loaded={"two.kernel"})
+    new, ledger = init_model(model, Recipe(()), key=KEY, loaded={"two.kernel"})
     assert [entry.status for entry in ledger.entries] == ["loaded", "tied"]
     assert jnp.array_equal(new.one.kernel[...], model.one.kernel[...])
-    frozen = Rule(left_as="frozen", match="two.*")
+    frozen = Rule(status="frozen", match="two.*")
     with pytest.raises(RecipeError, match=r"must leave what it is tied to, got 'one\.kernel'"):
-        init_params(Recipe((frozen, HE.rules[1])), model, KEY)
+        init_model(model, Recipe((frozen, HE.rules[1])), key=KEY)
 
 
 def test_what_linen_does_not_train_is_a_buffer():
@@ -118,9 +127,9 @@ def test_what_linen_does_not_train_is_a_buffer():
 
     x = jnp.ones((2, 4))
     variables = Averaged().init(KEY, x)
-    recipe = Recipe((Rule(scheme=zeros(), kind="bias"), Rule(scheme=normal(std=0.02))))
+    recipe = Recipe((Rule(zeros(), kind="bias"), Rule(normal(std=0.02))))
     for declarations in (trace_declarations(Averaged(), x), None):
-        new, ledger = init_params(recipe, variables, KEY, declarations=declarations)
+        new, ledger = init_model(variables, recipe, key=KEY, declarations=declarations)
         for collection in ("stats", "batch_stats"):
             jax.tree.map(np.testing.assert_array_equal, new[collection], variables[collection])
         assert [e.path for e in ledger.entries if e.plan] == [
@@ -135,7 +144,7 @@ def test_what_nnx_does_not_train_is_a_buffer():
             self.linear = nnx.Linear(4, 4, rngs=rngs)
             self.frequencies = jnp.arange(4.0)
 
-    new, ledger = init_params(HE, Rotary(nnx.Rngs(0)), KEY)
+    new, ledger = init_model(Rotary(nnx.Rngs(0)), HE, key=KEY)
     assert (new.frequencies == jnp.arange(4.0)).all()
     assert {e.path: e.status for e in ledger.entries}["frequencies"] == "skipped"
 
@@ -143,9 +152,9 @@ def test_what_nnx_does_not_train_is_a_buffer():
 @pytest.mark.parametrize("impl", ["threefry2x32", "rbg", "unsafe_rbg"])
 def test_random_streams_are_made_by_a_key_of_any_implementation(impl):
     shapes = nnx.eval_shape(lambda: Normed(nnx.Rngs(0)))
-    model, _ = init_params(EVERY, shapes, jax.random.key(1, impl=impl))
+    model, _ = init_model(shapes, EVERY, key=jax.random.key(1, impl=impl))
     assert model(jnp.ones((3, 4))).shape == (3, 4)
-    legacy, _ = init_params(EVERY, shapes, jax.random.PRNGKey(1))
+    legacy, _ = init_model(shapes, EVERY, key=jax.random.PRNGKey(1))
     assert legacy(jnp.ones((3, 4))).shape == (3, 4)
 
 
@@ -155,7 +164,7 @@ def test_a_module_of_nnx_may_know_the_one_around_it():
             self.linear = nnx.Linear(4, 4, rngs=rngs)
             self.me = self
 
-    new, ledger = init_params(HE, Node(nnx.Rngs(0)), KEY)
+    new, ledger = init_model(Node(nnx.Rngs(0)), HE, key=KEY)
     assert [entry.path for entry in ledger.entries] == ["linear.bias", "linear.kernel"]
     assert new.me is new
 
@@ -163,16 +172,16 @@ def test_a_module_of_nnx_may_know_the_one_around_it():
 def test_one_parameter_alone_is_as_in_the_model():
     shapes = {"fc": {"w": jax.ShapeDtypeStruct((4, 12), jnp.float32)}}
     axes = Axes("in out", blocks={"out": 3})
-    recipe = Recipe((Rule(scheme=orthogonal(), axes=axes),))
-    model, _ = init_params(recipe, shapes, KEY)
+    recipe = Recipe((Rule(orthogonal(), axes=axes),))
+    model, _ = init_model(shapes, recipe, key=KEY)
     alone = initializer(orthogonal(), axes)(JaxSource(KEY, "fc.w").key, (4, 12))
     assert jnp.array_equal(alone, model["fc"]["w"])
 
 
 def test_one_shape_may_stand_for_many_arrays():
     shape = jax.ShapeDtypeStruct((4, 4), jnp.float32)
-    recipe = Recipe((Rule(scheme=he_normal(), axes=Axes("in out")),))
-    tree, ledger = init_params(recipe, {"a": shape, "b": shape}, KEY)
+    recipe = Recipe((Rule(he_normal(), axes=Axes("in out")),))
+    tree, ledger = init_model({"a": shape, "b": shape}, recipe, key=KEY)
     assert [entry.status for entry in ledger.entries] == ["initialized"] * 2
     assert not jnp.array_equal(tree["a"], tree["b"])
 
@@ -180,13 +189,13 @@ def test_one_shape_may_stand_for_many_arrays():
 def test_buffers_are_left_unless_a_rule_is_for_them():
     model = nnx.BatchNorm(4, rngs=nnx.Rngs(0))
     model.mean[...] = jnp.full(4, 5.0)
-    rules = (Rule(scheme=zeros(), kind="bias"), Rule(scheme=ones(), kind="norm"))
-    new, ledger = init_params(Recipe(rules), model, KEY)
+    rules = (Rule(zeros(), kind="norm_bias"), Rule(ones(), kind="norm_scale"))
+    new, ledger = init_model(model, Recipe(rules), key=KEY)
     assert {e.path: e.status for e in ledger.entries}["mean"] == "skipped"
     assert (new.mean[...] == 5).all()
-    buffers = (Rule(scheme=zeros(), kind="buffer", match="mean"),
-               Rule(scheme=ones(), kind="buffer", match="var"))  # fmt: skip
-    new, _ = init_params(Recipe((*buffers, *rules)), model, KEY)
+    buffers = (Rule(zeros(), kind="buffer", match="mean"),
+               Rule(ones(), kind="buffer", match="var"))  # fmt: skip
+    new, _ = init_model(model, Recipe((*buffers, *rules)), key=KEY)
     assert (new.mean[...] == 0).all()
     assert (model.mean[...] == 5).all()  # the given model is not changed
 
@@ -204,14 +213,14 @@ class Normed(nnx.Module):
 def test_a_model_of_shapes_is_filled_whole():
     """Running statistics from their layer's default, random streams from key and path."""
     x = jnp.ones((3, 4))
-    model, ledger = init_params(EVERY, nnx.eval_shape(lambda: Normed(nnx.Rngs(0))), KEY)
-    again, _ = init_params(EVERY, nnx.eval_shape(lambda: Normed(nnx.Rngs(1))), KEY)
+    model, ledger = init_model(nnx.eval_shape(lambda: Normed(nnx.Rngs(0))), EVERY, key=KEY)
+    again, _ = init_model(nnx.eval_shape(lambda: Normed(nnx.Rngs(1))), EVERY, key=KEY)
     assert (model.norm.mean[...] == 0).all()
     assert (model.norm.var[...] == 1).all()
     assert {e.path: e.rule for e in ledger.entries}["norm.var"] is None
     assert model(x).shape == (3, 4)
     assert jnp.array_equal(again.dropout.rngs.key[...], model.dropout.rngs.key[...])
-    concrete, _ = init_params(EVERY, Normed(nnx.Rngs(0)), KEY)
+    concrete, _ = init_model(Normed(nnx.Rngs(0)), EVERY, key=KEY)
     assert jnp.array_equal(concrete.linear.kernel[...], model.linear.kernel[...])
 
     class Linen(nn.Module):
@@ -221,9 +230,9 @@ def test_a_model_of_shapes_is_filled_whole():
 
     shapes = jax.eval_shape(Linen().init, KEY, x)
     declarations = trace_declarations(Linen(), x)
-    variables, _ = init_params(EVERY, shapes, KEY, declarations=declarations)
+    variables, _ = init_model(shapes, EVERY, key=KEY, declarations=declarations)
     assert Linen().apply(variables, x).shape == (3, 3)
-    params, _ = init_params(EVERY, shapes["params"], key=KEY, declarations=declarations)
+    params, _ = init_model(shapes["params"], EVERY, key=KEY, declarations=declarations)
     assert params["Dense_0"]["kernel"].shape == (4, 3)
 
 
@@ -234,17 +243,17 @@ def test_shapes_that_nothing_is_drawn_for_are_an_error():
             self.count = nnx.BatchStat(jnp.zeros((), jnp.int32))
 
     model = nnx.eval_shape(Counted)
-    recipe = Recipe((Rule(scheme=normal(std=1.0)),))
-    with pytest.raises(RecipeError, match="got the shape alone of 'count': name it in `loaded`"):
-        init_params(recipe, model, KEY)
-    new, _ = init_params(recipe, model, KEY, loaded={"count"})
+    recipe = Recipe((Rule(normal(std=1.0)),))
+    with pytest.raises(RecipeError, match="got shapes alone: 'count'; name them in `loaded`"):
+        init_model(model, recipe, key=KEY)
+    new, _ = init_model(model, recipe, key=KEY, loaded={"count"})
     assert any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(nnx.state(new)))
 
 
 def test_modules_of_nnx_in_containers_stay_shared():
     shared = nnx.Linear(4, 4, rngs=nnx.Rngs(0))
     tree = {"x": shared, "y": [shared, nnx.Linear(4, 4, rngs=nnx.Rngs(1))]}
-    new, ledger = init_params(HE, tree, KEY)
+    new, ledger = init_model(tree, HE, key=KEY)
     assert new["x"] is new["y"][0]
     assert {e.path: e.status for e in ledger.entries}["y.0.kernel"] == "tied"
 
@@ -254,18 +263,18 @@ def test_scalars_of_numpy_and_equinoxs_state_are_no_parameters():
         linear: eqx.nn.Linear
         scale: float
 
-    new, ledger = init_params(HE, Scaled(eqx.nn.Linear(4, 3, key=KEY), np.float32(3.0)), KEY)
+    new, ledger = init_model(Scaled(eqx.nn.Linear(4, 3, key=KEY), np.float32(3.0)), HE, key=KEY)
     assert new.scale == 3
     assert len(ledger.entries) == 2
     norm, state = eqx.nn.make_with_state(eqx.nn.BatchNorm)(4, "batch", mode="batch")
-    (_, left), ledger = init_params(EVERY, (norm, state), KEY)
+    (_, left), ledger = init_model((norm, state), EVERY, key=KEY)
     assert jax.tree.all(jax.tree.map(jnp.array_equal, left, state))
     assert {e.status for e in ledger.entries if e.path.startswith("1")} == {"skipped"}
 
 
 def test_loaded_arrays_are_left():
     model = eqx.nn.Linear(4, 3, key=KEY)
-    new, ledger = init_params(Recipe((Rule(scheme=zeros(), kind="bias"),)), model, KEY,
+    new, ledger = init_model(model, Recipe((Rule(zeros(), kind="bias"),)), key=KEY,
                               loaded={"weight"})  # fmt: skip
     assert [entry.status for entry in ledger.entries] == ["loaded", "initialized"]
     assert new.weight is model.weight
@@ -275,31 +284,32 @@ def test_arrays_are_sharded_as_their_shapes_say():
     mesh = jax.make_mesh((4,), ("x",), axis_types=(AxisType.Auto,), devices=jax.devices("cpu"))
     sharding = NamedSharding(mesh, P("x"))
     tree = {"w": jax.ShapeDtypeStruct((8, 6), jnp.float32, sharding=sharding)}
-    recipe = Recipe((Rule(scheme=orthogonal(), axes=Axes("in out")),))
-    new, _ = init_params(recipe, tree, KEY)
-    plain, _ = init_params(recipe, {"w": jax.ShapeDtypeStruct((8, 6), jnp.float32)}, KEY)
+    recipe = Recipe((Rule(orthogonal(), axes=Axes("in out")),))
+    new, _ = init_model(tree, recipe, key=KEY)
+    plain, _ = init_model({"w": jax.ShapeDtypeStruct((8, 6), jnp.float32)}, recipe, key=KEY)
     assert {s.data.shape for s in new["w"].addressable_shards} == {(2, 6)}
     np.testing.assert_allclose(new["w"], plain["w"], atol=1e-6)
 
 
 def test_a_sharding_of_an_explicit_mesh_is_kept_within_jit():
     mesh = jax.make_mesh((4,), ("x",), axis_types=(AxisType.Explicit,), devices=jax.devices("cpu"))
-    recipe = Recipe((Rule(scheme=he_normal(), axes=Axes("in out")),))
+    recipe = Recipe((Rule(he_normal(), axes=Axes("in out")),))
     with jax.set_mesh(mesh):
         tree = {"w": jax.device_put(jnp.zeros((8, 6)), NamedSharding(mesh, P("x")))}
-        new = jax.jit(lambda tree, key: init_params(recipe, tree, key)[0])(tree, KEY)
+        new = jax.jit(lambda tree, key: init_model(tree, recipe, key=key)[0])(tree, KEY)
     assert new["w"].sharding.spec[0] == "x"
-    plain, _ = init_params(recipe, {"w": jnp.zeros((8, 6))}, KEY)
+    plain, _ = init_model({"w": jnp.zeros((8, 6))}, recipe, key=KEY)
     np.testing.assert_allclose(new["w"], plain["w"], rtol=1e-6)
 
 
 def test_equal_shapes_of_a_sharding_are_compiled_once(caplog):
     mesh = jax.make_mesh((4,), ("x",), axis_types=(AxisType.Auto,), devices=jax.devices("cpu"))
     shape = jax.ShapeDtypeStruct((44, 6), jnp.float32, sharding=NamedSharding(mesh, P("x")))
-    recipe = Recipe((Rule(scheme=he_normal(), axes=Axes("in out")),))
+    scheme = he_normal().over_depth("index")  # as many scales as arrays
+    recipe = Recipe([Rule(scheme, axes=Axes("in out"))])
     with jax.log_compiles():
-        init_params(recipe, {str(i): shape for i in range(5)}, KEY)
-    compiled = [r for r in caplog.records if "Finished XLA compilation of jit(_drawn)" in r.message]
+        init_model({str(i): shape for i in range(5)}, recipe, key=KEY)
+    compiled = [r for r in caplog.records if "Finished XLA compilation of jit(drawn)" in r.message]
     assert len(compiled) == 1
 
 
@@ -307,7 +317,7 @@ def test_the_device_that_a_shape_says_is_kept():
     other = jax.devices("cpu")[2]
     sharding = SingleDeviceSharding(other)
     tree = {"w": jax.ShapeDtypeStruct((3, 4), jnp.float32, sharding=sharding)}
-    new, _ = init_params(Recipe((Rule(scheme=normal(std=1.0)),)), tree, KEY)
+    new, _ = init_model(tree, Recipe((Rule(normal(std=1.0)),)), key=KEY)
     assert new["w"].devices() == {other}
 
 
@@ -319,25 +329,25 @@ def test_the_device_that_a_shape_says_is_kept():
 def test_a_sharding_that_cannot_be_is_an_error_with_the_path(sharding, message):
     mesh = jax.make_mesh((4,), ("x",), axis_types=(AxisType.Auto,), devices=jax.devices("cpu"))
     tree = {"w": jax.ShapeDtypeStruct((7, 6), jnp.float32, sharding=sharding(mesh))}
-    recipe = Recipe((Rule(scheme=he_normal(), axes=Axes("in out")),))
+    recipe = Recipe((Rule(he_normal(), axes=Axes("in out")),))
     with pytest.raises(ValueError, match=message) as found:
-        init_params(recipe, tree, KEY)
+        init_model(tree, recipe, key=KEY)
     assert "parameter: w" in found.value.__notes__
 
 
 def test_arrays_stay_on_the_device_that_they_were_put_on():
     device = jax.devices("cpu")[3]
     tree = {"put": jax.device_put(jnp.zeros((4, 4)), device), "free": jnp.zeros((4, 4))}
-    recipe = Recipe((Rule(scheme=he_normal(), axes=Axes("in out")),))
-    new, _ = init_params(recipe, tree, KEY)
+    recipe = Recipe((Rule(he_normal(), axes=Axes("in out")),))
+    new, _ = init_model(tree, recipe, key=KEY)
     assert new["put"].devices() == {device}
     assert new["free"].devices() == {jax.devices()[0]}
 
 
 def test_every_array_has_its_own_dtype():
     tree = {name: jax.ShapeDtypeStruct((64, 64), name) for name in ("bfloat16", "complex64")}
-    recipe = Recipe((Rule(scheme=he_normal(), axes=Axes("in out")),))
-    new, ledger = init_params(recipe, tree, KEY)
+    recipe = Recipe((Rule(he_normal(), axes=Axes("in out")),))
+    new, ledger = init_model(tree, recipe, key=KEY)
     assert [entry.plan.field for entry in ledger.entries] == ["real", "complex"]
     for name, array in new.items():
         assert array.dtype == name
@@ -346,48 +356,83 @@ def test_every_array_has_its_own_dtype():
 
 
 def test_a_bias_may_take_its_weights_fans():
-    model, _ = init_params(Recipe((Rule(scheme=lecun_uniform(gain=3**-0.5)),)),
-                           eqx.nn.Linear(16, 20_000, key=KEY), KEY)  # fmt: skip
+    model, _ = init_model(eqx.nn.Linear(16, 20_000, key=KEY),
+                           Recipe((Rule(lecun_uniform(gain=3**-0.5), kind=("weight", "bias")),)), key=KEY)  # fmt: skip
     assert 0.2499 < float(jnp.abs(model.bias).max()) <= 0.25
 
 
 @pytest.mark.parametrize(
     ("tree", "recipe", "options", "error", "message"),
     [
-        (eqx.nn.LayerNorm(3), Recipe((Rule(scheme=he_normal()),)), {}, FanError, "fan"),
-        (eqx.nn.Linear(4, 3, key=KEY), Recipe((Rule(scheme=he_normal(), match="w*"),)), {},
-         RecipeError, "none for 'bias'"),
-        (eqx.nn.Linear(4, 3, key=KEY), Recipe((*HE.rules, Rule(scheme=ones(), kind="norm"))), {},
+        (eqx.nn.LayerNorm(3), Recipe((Rule(he_normal(), kind="*"),)), {}, FanError, "fan"),
+        (eqx.nn.Linear(4, 3, key=KEY), Recipe((Rule(he_normal(), match="v*"),)), {},
+         RecipeError, "none for 'weight' of Linear"),
+        (eqx.nn.Linear(4, 3, key=KEY), Recipe((*HE.rules, Rule(ones(), kind="norm_scale"))), {},
          RecipeError, "every rule must be the first"),
         (eqx.nn.Linear(4, 3, key=KEY), HE, {"declarations": {"kernel": Declaration()}}, RecipeError,
          r"`declarations` must be of arrays of the tree, got \['kernel'\]"),
         (eqx.nn.Linear(4, 3, key=KEY), HE, {"loaded": {"kernel"}}, RecipeError,
          r"`loaded` must be names in the model, got \['kernel'\]"),
         (eqx.nn.Linear(4, 3, key=KEY), HE, {"loaded": "weight"}, RecipeError, "must be a collection of names, got"),
-        ({"w": jnp.zeros(3, "float16")}, Recipe((Rule(scheme=normal(std=1e5)),)), {}, DtypeError,
+        ({"w": jnp.zeros(3, "float16")}, Recipe((Rule(normal(std=1e5)),)), {}, DtypeError,
          "float16"),
         (eqx.nn.Linear(4, 3, key=KEY), HE, {"loaded": None}, RecipeError, "names, got None"),
         (eqx.nn.Linear(4, 3, key=KEY), HE, {"declarations": ["weight"]}, RecipeError,
          r"`declarations` must be a mapping by path, got \['weight'\]"),
         (eqx.nn.Linear(4, 3, key=KEY), HE, {"declarations": {"weight": Axes("out in")}},
          RecipeError, r"`declarations` must be Declarations, got Axes\('out in'\) for 'weight'"),
-        (jnp.ones((3, 4)), HE, {}, RecipeError, "`tree` must have arrays in it, got an array"),
-        (nn.Dense(3), HE, {}, RecipeError, "`tree` must have arrays"),
-        ({}, HE, {}, RecipeError, "`tree` must have arrays"),
+        (jnp.ones((3, 4)), HE, {}, RecipeError, "`model` must have arrays in it, got an array"),
+        (nn.Dense(3), HE, {}, RecipeError, "`model` must have arrays"),
+        ({}, HE, {}, RecipeError, "`model` must have arrays"),
         (eqx.nn.Linear(4, 3, key=KEY), "he", {}, RecipeError, "`recipe` must be a Recipe"),
     ],
 )  # fmt: skip
 def test_errors(tree, recipe, options, error, message):
     with pytest.raises(error, match=message):
-        init_params(recipe, tree, KEY, **options)
+        init_model(tree, recipe, key=KEY, **options)
 
 
 def test_a_ledger_of_another_model_is_an_error():
-    ledger = plan_params(HE, eqx.nn.Linear(4, 3, key=KEY))
+    ledger = plan_model(eqx.nn.Linear(4, 3, key=KEY), HE)
     with pytest.raises(RecipeError, match="a ledger of this model"):
-        init_params(ledger, eqx.nn.Linear(4, 5, key=KEY), KEY)
+        init_model(eqx.nn.Linear(4, 5, key=KEY), ledger, key=KEY)
 
 
 def test_only_a_key_is_a_key():
     with pytest.raises(SourceError, match="`key` must be a key"):
-        init_params(HE, eqx.nn.Linear(4, 3, key=KEY), 0)
+        init_model(eqx.nn.Linear(4, 3, key=KEY), HE, key=0)
+
+
+def test_what_was_drawn_is_measured():
+    model = eqx.nn.MLP(30, 20, 80, depth=1, key=KEY)
+    model, ledger = init_model(model, he_normal(), key=KEY)
+    measured = measure_model(model, ledger)
+    assert list(measured) == [e.path for e in ledger.entries if e.plan]
+    assert all(abs(m.std_z) < 5 for m in measured.values() if m.std_z is not None)
+    wider = jax.tree.map(lambda leaf: leaf * 1.2 if eqx.is_array(leaf) else leaf, model)
+    assert measure_model(wider, ledger)["layers.0.weight"].std_z > 6
+    with pytest.raises(RecipeError, match="`ledger` must be of this model, got one that has"):
+        measure_model({"w": jnp.zeros(3)}, ledger)
+
+
+def test_a_padding_row_is_zero():
+    shapes = {"table": jax.ShapeDtypeStruct((2, 5, 3), jnp.float32)}
+    rule = Rule(normal(std=1.0), axes=Axes("stack in out", one_hot=True), padding=0)
+    model, _ = init_model(shapes, Recipe([rule]), key=KEY)
+    assert (model["table"] == 0).all(axis=2).tolist() == [[True, False, False, False, False]] * 2
+
+
+def test_depth_of_scanned_layers_is_the_position_in_the_stack():
+    shapes = {"kernel": jax.ShapeDtypeStruct((3, 200, 100), jnp.float32)}
+    rule = Rule(normal(std=1.0).over_depth("index"), axes=Axes("stack in out"))
+    model, _ = init_model(shapes, Recipe([rule]), key=KEY)
+    expected = [(2 * n) ** -0.5 for n in (1, 2, 3)]
+    np.testing.assert_allclose(model["kernel"].std(axis=(1, 2)), expected, rtol=0.03)
+
+
+def test_declarations_are_traced_without_a_leak():
+    with jax.checking_leaks():
+        declared = trace_declarations(nn.Dense(3), jnp.zeros((1, 4)))
+        transformed = hk.transform(lambda x: hk.Linear(3)(x))
+        assert trace_declarations(transformed, jnp.zeros((1, 4)))["linear.w"].axes == Axes("in out")
+    assert declared["params.kernel"].axes == Axes("in out")

@@ -5,7 +5,7 @@ import sys
 
 import keras
 import pytest
-from fanwise_tf import Initializer
+from fanwise_tf import initializer
 
 from fanwise import SourceError, zeros
 
@@ -26,4 +26,4 @@ def test_without_tensorflow_the_error_says_what_to_install():
 def test_on_another_backend_of_keras_the_error_says_so(monkeypatch):
     monkeypatch.setattr(keras.config, "backend", lambda: "jax")
     with pytest.raises(SourceError, match="must run on the backend tensorflow, got jax"):
-        Initializer(zeros())((2,))
+        initializer(zeros())((2,))

@@ -1,23 +1,25 @@
-"""Seeds of all kinds, and what one object draws: anew at each call, and in each copy."""
+"""Seeds of all kinds, and what one object draws: for each variable, by its path."""
 
 import copy
-import gc
 import json
 import math
+import pickle
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from fanwise_tf import Initializer
+from fanwise_tf import SchemeInitializer, init, initializer
 from scipy import stats
 
 from fanwise import (
     Axes,
+    AxesError,
     Fans,
     glorot_uniform,
     he_normal,
     he_uniform,
+    layers,
     normal,
     truncated_normal,
     zeros,
@@ -26,142 +28,118 @@ from fanwise import (
 IN_OUT = Axes("in out")
 SHAPE = (200, 300)
 
-
 SEEDS = {
-    "int": lambda: 7,
-    "SeedGenerator": lambda: keras.random.SeedGenerator(7),
-    "Generator": lambda: tf.random.Generator.from_seed(7),
-    "tensor": lambda: tf.constant([7, -3]),
+    "int": lambda: {"seed": 7},
+    "tensor": lambda: {"seed": tf.constant([7, -3])},
+    "SeedGenerator": lambda: {"rng": keras.random.SeedGenerator(7)},
+    "Generator": lambda: {"rng": tf.random.Generator.from_seed(7)},
 }
+GENERATORS = ["SeedGenerator", "Generator"]
 
 
-@pytest.mark.parametrize("kind", ["SeedGenerator", "Generator", "tensor"])
-def test_seeds_of_tensorflow_and_keras(kind):
-    init, same = (Initializer(normal(std=1.0), seed=SEEDS[kind]()) for _ in range(2))
-    first, second = init(SHAPE).numpy(), init(SHAPE).numpy()
+@pytest.mark.parametrize("kind", GENERATORS)
+def test_generators_of_tensorflow_and_keras(kind):
+    draw, same = (initializer(normal(std=1.0), **SEEDS[kind]()) for _ in range(2))
+    first, second = draw(SHAPE).numpy(), draw(SHAPE).numpy()
     assert np.array_equal(first, same(SHAPE).numpy())
     assert np.mean(first == second) < 1e-3
     assert stats.kstest(first.ravel(), stats.norm.cdf).pvalue > 1e-6
 
 
 def test_seeds_of_numpy():
-    one, other = (
-        Initializer(normal(std=1.0), seed=seed, path="w")((4,)) for seed in (5, np.int64(5))
-    )
+    one, other = (init(normal(std=1.0), (4,), seed=seed, path="w") for seed in (5, np.int64(5)))
     assert np.array_equal(one.numpy(), other.numpy())
 
 
-def test_an_object_draws_anew_at_every_call():
+def test_one_object_serves_many_layers():
     """The reference's D31: two layers that share an object of Keras have equal weights."""
-    init = Initializer(he_normal(), IN_OUT, seed=3)
-    first, second = (keras.layers.Dense(8, kernel_initializer=init) for _ in range(2))
-    for layer in (first, second):
+    shared = initializer(he_normal(), seed=3)
+    named = [keras.layers.Dense(8, kernel_initializer=shared, name=name) for name in "ab"]
+    for layer in named:
         layer.build((None, 8))
-    assert not np.isin(first.kernel.numpy(), second.kernel.numpy()).any()
-    again = Initializer(he_normal(), IN_OUT, seed=3)
-    for layer in (first, second):
-        assert np.array_equal(again((8, 8)).numpy(), layer.kernel.numpy())
+    assert not np.isin(named[0].kernel.numpy(), named[1].kernel.numpy()).any()
 
 
-def test_with_a_path_it_draws_the_same_as_kerass_own():
-    init = Initializer(normal(std=1.0), seed=3, path="dense.kernel")
-    assert np.array_equal(init((8,)).numpy(), init((8,)).numpy())
-    other = Initializer(normal(std=1.0), seed=3, path=("dense", "kernel"))
-    assert np.array_equal(init((8,)).numpy(), other((8,)).numpy())
-    for different in (Initializer(normal(std=1.0), seed=3, path="dense.bias"),
-                      Initializer(normal(std=1.0), seed=3 + 2**32, path="dense.kernel")):  # fmt: skip
-        assert not np.isin(init((50,)).numpy(), different((50,)).numpy()).any()
+@pytest.mark.clause("randomness/1")
+def test_values_are_those_of_the_seed_and_the_path_of_the_variable():
+    """Not of what was drawn before, nor of the object."""
+
+    def kernel(name, before):
+        draw = initializer(he_normal(), seed=3)
+        for _ in range(before):
+            keras.layers.Dense(8, kernel_initializer=draw, name="other").build((None, 8))
+        layer = keras.layers.Dense(8, kernel_initializer=draw, name=name)
+        layer.build((None, 8))
+        return layer.kernel.numpy()
+
+    assert np.array_equal(kernel("fc", 0), kernel("fc", 2))
+    direct = init(he_normal(), (8, 8), IN_OUT, seed=3, path="fc.kernel")
+    assert np.array_equal(kernel("fc", 0), direct.numpy())
+    assert not np.isin(kernel("fc", 0), kernel("fd", 0)).any()
+
+
+def test_with_a_path_it_draws_the_same_at_every_call():
+    draw = initializer(normal(std=1.0), seed=3, path="dense.kernel")
+    assert np.array_equal(draw((8,)).numpy(), draw((8,)).numpy())
+    other = initializer(normal(std=1.0), seed=3, path=("dense", "kernel"))
+    assert np.array_equal(draw((8,)).numpy(), other((8,)).numpy())
+    for different in (initializer(normal(std=1.0), seed=3, path="dense.bias"),
+                      initializer(normal(std=1.0), seed=3 + 2**32, path="dense.kernel")):  # fmt: skip
+        assert not np.isin(draw((50,)).numpy(), different((50,)).numpy()).any()
 
 
 @pytest.mark.parametrize(
-    "init",
+    "make",
     [
-        Initializer(normal(std=1.0), seed=3, path="dense.kernel", fans=Fans(4, 2)),
-        Initializer(he_normal(), Axes("kernel in out"), seed=tf.constant([3, -1]), path="w"),
-        Initializer(zeros()),
+        lambda: initializer(normal(std=1.0), seed=3, path="dense.kernel", fans=Fans(4, 2)),
+        lambda: initializer(he_normal(), Axes("kernel in out"), seed=tf.constant([3, -1]), path="w"),
+        lambda: initializer(zeros()),
+        lambda: initializer(he_normal(), Axes("kernel in out"), rng=keras.random.SeedGenerator(3)),
+        lambda: initializer(he_normal(), Axes("kernel in out"), rng=tf.random.Generator.from_seed(3)),
     ],
-    ids=repr,
-)
-def test_configurations_round_trip(init):
-    config = init.get_config()
-    assert Initializer.from_config(json.loads(json.dumps(config))).get_config() == config
-    revived = keras.initializers.deserialize(keras.initializers.serialize(init))
-    assert revived.get_config() == config
-    shape = (4, 6, 8)
-    assert np.array_equal(revived(shape).numpy(), init(shape).numpy())
+)  # fmt: skip
+def test_configurations_round_trip_and_change_nothing(make):
+    draw = make()
+    config = json.loads(json.dumps(draw.get_config()))
+    assert draw.get_config() == config
+    copies = [
+        SchemeInitializer.from_config(config),
+        keras.initializers.deserialize(keras.initializers.serialize(draw)),
+    ]
+    drawn = draw((4, 6, 8)).numpy()
+    for copied in copies:
+        assert copied.get_config() == config
+        assert np.array_equal(copied((4, 6, 8)).numpy(), drawn)
 
 
-@pytest.mark.parametrize("kind", SEEDS)
-def test_copies_have_streams_of_their_own(kind):
-    """All that an object and its copies draw differs, and is the same in another run."""
-
-    def run():
-        init = Initializer(normal(std=1.0), seed=SEEDS[kind]())
-        configs = [json.loads(json.dumps(init.get_config())) for _ in range(2)]
-        copies = [Initializer.from_config(config) for config in configs]
-        copies.append(Initializer.from_config(copies[0].get_config()))
-        return np.stack([draw((50,)).numpy() for draw in (init, init, *copies, *copies)])
-
-    drawn = run()
-    assert len(np.unique(drawn)) == drawn.size
-    assert np.array_equal(run(), drawn)
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda draw: pickle.loads(pickle.dumps(draw))])
+def test_copies_of_all_kinds_are_equal(copied):
+    draw = initializer(he_normal(), IN_OUT, seed=3, path="w")
+    assert np.array_equal(copied(draw)((4, 6)).numpy(), draw((4, 6)).numpy())
 
 
-@pytest.mark.parametrize("kind", SEEDS)
-def test_a_configuration_changes_nothing(kind):
-    """Neither what is drawn next nor a user's generator: Keras asks for it whenever it saves."""
-    seed = SEEDS[kind]()
-    init = Initializer(normal(std=1.0), seed=seed)
-    state = seed.state.numpy() if hasattr(seed, "state") else None
-    config = init.get_config()
-    assert init.get_config() == config
-    assert Initializer.from_config(config).get_config() == config
-    assert state is None or np.array_equal(seed.state.numpy(), state)
-    drawn = init((8,)).numpy()
-    assert np.array_equal(Initializer(normal(std=1.0), seed=SEEDS[kind]())((8,)).numpy(), drawn)
+def test_a_model_has_one_json():
+    def text():
+        keras.utils.clear_session(free_memory=False)
+        return _sequential(initializer(he_normal(), seed=3)).to_json()
+
+    assert text() == text()
 
 
-@pytest.mark.parametrize("kind", SEEDS)
-def test_a_copy_elsewhere_starts_anew(kind):
-    """As in another process, where the object and its generator are not."""
-    config = Initializer(normal(std=1.0), seed=SEEDS[kind]()).get_config()
-    gc.collect()
-    one, other = (Initializer.from_config({**config, "copy_of": name}) for name in "ab")
-    first = one((8,)).numpy()
-    assert np.array_equal(first, other((8,)).numpy())
-    assert not np.isin(Initializer.from_config(one.get_config())((8,)).numpy(), first).any()
-
-
-@pytest.mark.parametrize("kind", SEEDS)
-def test_layers_that_shared_an_object_still_differ_when_it_is_gone(kind):
-    model = _sequential(Initializer(normal(std=1.0), seed=SEEDS[kind]()))
-    config = json.loads(json.dumps(keras.saving.serialize_keras_object(model)))
-    del model
-    gc.collect()
-    kernels = np.stack(_kernels(keras.saving.deserialize_keras_object(config)))
-    assert len(np.unique(kernels)) == kernels.size
-
-
-@pytest.mark.parametrize("kind", SEEDS)
-def test_a_deep_copy_is_a_copy(kind):
-    init = Initializer(normal(std=1.0), seed=SEEDS[kind]())
-    assert not np.isin(copy.deepcopy(init)((50,)).numpy(), init((50,)).numpy()).any()
-
-
-def test_objects_of_one_seed_are_independent_if_laws_or_shapes_differ():
-    """Keras' values would be proportional."""
+def test_values_of_equal_seeds_are_independent_if_paths_differ():
+    """Keras' values of different laws would be proportional."""
     drawn = [
-        Initializer(scheme, axes, seed=1)(shape).numpy().ravel()[:2000]
-        for scheme, axes, shape in [
+        init(scheme, shape, axes, seed=1, path=f"w{i}").numpy().ravel()[:2000]
+        for i, (scheme, axes, shape) in enumerate([
             (he_uniform(), IN_OUT, (50, 60)),
             (glorot_uniform(), IN_OUT, (50, 60)),
             (he_uniform(), IN_OUT, (50, 40)),
             (truncated_normal(std=1.0), None, (50, 60)),
-        ]
-    ]
+        ])
+    ]  # fmt: skip
     correlations = np.corrcoef([*drawn, *(abs(values) for values in drawn)])[:4, :4]
     assert np.abs(correlations - np.eye(4)).max() < 5 / math.sqrt(2000)
-    theirs = [init(seed=1)((50, 60)).numpy().ravel() for init in (
+    theirs = [make(seed=1)((50, 60)).numpy().ravel() for make in (
         keras.initializers.HeUniform, keras.initializers.GlorotUniform)]  # fmt: skip
     assert np.corrcoef(theirs)[0, 1] > 0.999
 
@@ -169,7 +147,7 @@ def test_objects_of_one_seed_are_independent_if_laws_or_shapes_differ():
 @pytest.mark.parametrize("other", [[3, 4 + 2**32], [3 + 2**40, 4], [4, 3], [-3, 4]])
 def test_a_seed_of_tensorflow_counts_with_all_its_bits(other):
     one, two = (
-        Initializer(normal(std=1.0), seed=tf.constant(seed, tf.int64))((50,)).numpy()
+        init(normal(std=1.0), (50,), seed=tf.constant(seed, tf.int64), path="w").numpy()
         for seed in ([3, 4], other)
     )
     assert not np.isin(one, two).any()
@@ -179,30 +157,30 @@ def _kernels(model):
     return [v.numpy() for v in model.trainable_variables if v.name == "kernel"]
 
 
-def _attention(init):
-    layer = keras.layers.MultiHeadAttention(2, 4, kernel_initializer=init)
+def _attention(draw):
+    layer = keras.layers.MultiHeadAttention(2, 4, kernel_initializer=draw)
     layer.build((None, 5, 8), (None, 5, 8))
     return _kernels(layer)[:3]
 
 
-def _bidirectional(init):
-    layer = keras.layers.Bidirectional(keras.layers.LSTM(4, kernel_initializer=init))
+def _bidirectional(draw):
+    layer = keras.layers.Bidirectional(keras.layers.LSTM(4, kernel_initializer=draw))
     layer.build((None, 5, 8))
     return _kernels(layer)
 
 
-def _sequential(init):
-    dense = [keras.layers.Dense(8, kernel_initializer=init) for _ in range(3)]
+def _sequential(draw):
+    dense = [keras.layers.Dense(8, kernel_initializer=draw) for _ in range(3)]
     return keras.Sequential([keras.Input((8,)), *dense])
 
 
 MODELS = {
     "attention": _attention,
     "bidirectional": _bidirectional,
-    "sequential": lambda init: _kernels(_sequential(init)),
-    "cloned": lambda init: _kernels(keras.models.clone_model(_sequential(init))),
-    "from-config": lambda init: _kernels(keras.Sequential.from_config(_sequential(init).get_config())),
-    "from-json": lambda init: _kernels(keras.models.model_from_json(_sequential(init).to_json())),
+    "sequential": lambda draw: _kernels(_sequential(draw)),
+    "cloned": lambda draw: _kernels(keras.models.clone_model(_sequential(draw))),
+    "from-config": lambda draw: _kernels(keras.Sequential.from_config(_sequential(draw).get_config())),
+    "from-json": lambda draw: _kernels(keras.models.model_from_json(_sequential(draw).to_json())),
 }  # fmt: skip
 
 
@@ -210,7 +188,7 @@ MODELS = {
 @pytest.mark.parametrize("model", MODELS)
 def test_weights_that_one_object_draws_differ(model, kind):
     """Keras copies an object for each projection, half or layer, by its configuration."""
-    kernels = np.stack(MODELS[model](Initializer(normal(std=1.0), seed=SEEDS[kind]())))
+    kernels = np.stack(MODELS[model](initializer(normal(std=1.0), **SEEDS[kind]())))
     assert len(np.unique(kernels)) == kernels.size
 
 
@@ -220,11 +198,54 @@ def test_the_check_of_copies_sees_keras():
     assert len(np.unique(kernels)) == kernels.size / 3
 
 
+def test_each_projection_of_attention_has_its_own_fans():
+    layer = keras.layers.MultiHeadAttention(
+        8, 64, kernel_initializer=initializer(he_normal(), seed=0)
+    )
+    layer.build((None, 5, 512), (None, 5, 512))
+    stds = {
+        v.path.split("/")[-2]: float(np.std(v.numpy()))
+        for v in layer.trainable_variables
+        if v.name == "kernel"
+    }
+    assert stds == pytest.approx(dict.fromkeys(stds, math.sqrt(2 / 512)), rel=0.02)
+    assert len(stds) == 4
+
+
+def test_axes_of_another_variable_are_refused():
+    """Rank 3 fits both roles: the output projection would get a std 8 times too large."""
+    axes = layers.keras.attention_projection()
+    layer = keras.layers.MultiHeadAttention(
+        8, 64, kernel_initializer=initializer(he_normal(), axes, seed=0)
+    )
+    with pytest.raises(
+        AxesError,
+        match=r"'in out out' for .*attention_output/kernel' of EinsumDense, whose axes are 'in in out'",
+    ):
+        layer.build((None, 5, 512), (None, 5, 512))
+
+
+def test_a_layer_of_ones_own_is_asked_for_its_axes():
+    draw = initializer(he_normal(), seed=0)
+
+    class Own(keras.layers.Layer):
+        def build(self, shape):
+            self.kernel = self.add_weight(shape=(shape[-1], 8), initializer=draw, name="kernel")
+
+    with pytest.raises(AxesError, match="`axes` must be given for he_normal"):
+        Own().build((None, 4))
+    with_axes = initializer(he_normal(), IN_OUT, seed=0)
+    variable = keras.Variable(with_axes, shape=(4, 3), name="w")
+    assert np.array_equal(
+        variable.numpy(), init(he_normal(), (4, 3), IN_OUT, seed=0, path="w").numpy()
+    )
+
+
 @pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # in Keras' own writer
 def test_a_model_that_uses_one_is_saved_and_loaded(tmp_path):
-    init = Initializer(he_normal(), IN_OUT, seed=3)
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, kernel_initializer=init)])
+    draw = initializer(he_normal(), seed=3)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, kernel_initializer=draw)])
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
-    assert isinstance(loaded.layers[0].kernel_initializer, Initializer)
+    assert isinstance(loaded.layers[0].kernel_initializer, SchemeInitializer)
     assert np.array_equal(loaded.get_weights()[0], model.get_weights()[0])

@@ -1,4 +1,4 @@
-"""One tensor: laws, dtypes, seeds, reuse, transforms, devices, errors (spec: randomness, dtypes)."""
+"""One tensor: laws, dtypes, seeds, reuse, transforms, devices, errors."""
 
 import math
 
@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from fanwise_tf import Initializer, TfSource
+from fanwise_tf import TfSource, init, init_, initializer
 from scipy import stats
 from tensorflow.experimental import dtensor
 
@@ -14,9 +14,9 @@ from fanwise import (
     Axes,
     AxesError,
     DtypeError,
-    FanError,
     SchemeError,
     SourceError,
+    by_block,
     constant,
     delta_orthogonal,
     dirac,
@@ -36,6 +36,7 @@ from fanwise import (
     variance_scaling,
     zeros,
 )
+from fanwise.adapting import scheme_names
 
 IN_OUT = Axes("in out")
 SHAPE = (200, 300)
@@ -85,7 +86,14 @@ SCHEMES = {
     "dirac": (dirac(), Axes("kernel in out")),
     "delta_orthogonal": (delta_orthogonal(), Axes("kernel in out")),
     "blocks": (orthogonal(), Axes("in out", blocks={"out": 2})),
+    "by_block": (
+        by_block(schemes=[orthogonal(), normal(std=0.1)]), Axes("in out", blocks={"out": 2})),
 }  # fmt: skip
+
+
+def test_every_scheme_is_tested():
+    tested = {scheme.name for scheme, _ in (*LAWS.values(), *SCHEMES.values())}
+    assert tested == set(scheme_names())
 
 
 def p_value(tensor, law):
@@ -101,7 +109,7 @@ def shape_for(axes):
 def test_values_follow_the_law(name, dtype, device):
     """False-alarm rate: 1e-6 for each case, with a fixed seed."""
     scheme, law = LAWS[name]
-    drawn = Initializer(scheme, IN_OUT, seed=7)(SHAPE, dtype).numpy()
+    drawn = initializer(scheme, IN_OUT, seed=7, path="w")(SHAPE, dtype).numpy()
     assert drawn.dtype == dtype
     assert p_value(drawn, law) > 1e-6
     assert law.support()[0] <= drawn.min()
@@ -114,12 +122,14 @@ def test_the_check_of_laws_sees_an_uncorrected_cut():
     assert p_value(native, truncated(0.02)) < 1e-6
 
 
+@pytest.mark.clause("dtypes/1")
 @pytest.mark.parametrize("name", LAWS)
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_low_precision_is_float32_rounded_once(name, dtype, device):
-    """spec: dtypes/1."""
     scheme, law = LAWS[name]
-    wide, low = (Initializer(scheme, IN_OUT, seed=1)(SHAPE, d).numpy() for d in ("float32", dtype))
+    wide, low = (
+        initializer(scheme, IN_OUT, seed=1, path="w")(SHAPE, d).numpy() for d in ("float32", dtype)
+    )
     inside = (wide > law.ppf(0.01)) & (wide < law.ppf(0.99))  # bounds are rounded inward
     assert np.array_equal(low[inside], wide.astype(low.dtype)[inside])
     assert law.support()[0] <= low.astype(np.float64).min()
@@ -130,7 +140,9 @@ def test_low_precision_is_float32_rounded_once(name, dtype, device):
 def test_low_precision_is_unbiased(dtype, device):
     """Mean within 4.5 standard errors of 4 million draws."""
     n = 4_000_000
-    drawn = Initializer(uniform(bound=1.0), seed=0)((n,), dtype).numpy().astype(np.float64)
+    drawn = (
+        initializer(uniform(bound=1.0), seed=0, path="w")((n,), dtype).numpy().astype(np.float64)
+    )
     assert abs(drawn.mean()) < 4.5 / math.sqrt(3 * n)
     assert len(np.unique(drawn)) > 3_000
 
@@ -144,13 +156,14 @@ def test_the_check_of_bias_sees_keras():
     assert len(np.unique(values)) <= 256
 
 
+@pytest.mark.clause("dtypes/3")
 @pytest.mark.parametrize(
     "dtype", ["float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"]
 )
 def test_a_uniform_law_never_returns_its_upper_end(dtype, device):
-    """spec: dtypes/3. In bfloat16, Keras returns 4.0 about once in 128."""
+    """In bfloat16, Keras returns 4.0 about once in 128."""
     drawn = tf.cast(
-        Initializer(uniform(low=3.0, high=4.0), seed=0)((1_000_000,), dtype), tf.float32
+        initializer(uniform(low=3.0, high=4.0), seed=0, path="w")((1_000_000,), dtype), tf.float32
     )
     assert drawn.numpy().min() >= 3.0
     assert drawn.numpy().max() < 4.0
@@ -163,7 +176,7 @@ def test_complex_variance_is_of_the_modulus_and_the_phase_is_uniform(name, devic
         "uniform": uniform(bound=0.5 * math.sqrt(2)),
         "truncated": truncated_normal(std=0.5),
     }
-    drawn = Initializer(schemes[name], seed=3)(SHAPE, "complex64").numpy()
+    drawn = initializer(schemes[name], seed=3, path="w")(SHAPE, "complex64").numpy()
     square = np.abs(drawn).astype(np.float64) ** 2
     assert square.mean() == pytest.approx(0.25, abs=4.5 * square.std() / math.sqrt(square.size))
     assert p_value(np.angle(drawn), centered(math.pi)) > 1e-6
@@ -173,7 +186,9 @@ def test_complex_variance_is_of_the_modulus_and_the_phase_is_uniform(name, devic
 @pytest.mark.parametrize("shape", [(40, 30), (30, 40)])
 def test_orthogonal_in_every_dtype(shape, dtype, device):
     """Keras' raises in bfloat16."""
-    drawn = tf.cast(Initializer(orthogonal(), IN_OUT, seed=0)(shape, dtype), tf.complex128).numpy()
+    drawn = tf.cast(
+        initializer(orthogonal(), IN_OUT, seed=0, path="w")(shape, dtype), tf.complex128
+    ).numpy()
     matrix = drawn if shape[0] > shape[1] else drawn.T
     eps = {"float16": 2**-10, "bfloat16": 2**-7}.get(dtype, 2**-23)
     assert np.abs(matrix.conj().T @ matrix - np.eye(30)).max() < 8 * eps
@@ -186,7 +201,7 @@ def test_global_state_is_left_alone():
     generator = tf.random.get_global_generator()
     state = generator.state.numpy()
     for scheme, axes in SCHEMES.values():
-        Initializer(scheme, axes, seed=0)(shape_for(axes))
+        initializer(scheme, axes, seed=0, path="w")(shape_for(axes))
     assert np.array_equal(tf.random.normal((4,)).numpy(), expected)
     assert np.array_equal(generator.state.numpy(), state)
 
@@ -199,9 +214,9 @@ def test_a_function_draws_what_eager_does(name, jit_compile):
 
     @tf.function(jit_compile=jit_compile)
     def draw(seed):
-        return Initializer(scheme, axes, seed=seed)(shape_for(axes))
+        return initializer(scheme, axes, seed=seed, path="w")(shape_for(axes))
 
-    expected = Initializer(scheme, axes, seed=seed)(shape_for(axes))
+    expected = initializer(scheme, axes, seed=seed, path="w")(shape_for(axes))
     np.testing.assert_allclose(draw(seed).numpy(), expected.numpy(), rtol=2e-5, atol=2e-6)
 
 
@@ -220,7 +235,7 @@ def test_tails_have_the_mass_of_the_law(name, jit_compile):
     n = 10_000_000
     seeds = tf.constant([[1, 2], [3, 4]], tf.int64)
     function = tf.function(
-        lambda seed: Initializer(scheme, seed=seed, path="w")((n,)), jit_compile=jit_compile
+        lambda seed: initializer(scheme, seed=seed, path="w")((n,)), jit_compile=jit_compile
     )
     drawn = np.concatenate([function(seed).numpy() for seed in seeds])
     assert np.isfinite(drawn).all()
@@ -238,22 +253,22 @@ def test_the_check_of_tails_sees_ndtri():
 
 
 def test_a_model_may_be_built_within_a_function():
-    init = Initializer(he_normal(), IN_OUT, seed=0, path="w")
+    init = initializer(he_normal(), IN_OUT, seed=0, path="w")
     drawn = tf.function(lambda: init((8, 8)))()
     assert np.array_equal(drawn.numpy(), init((8, 8)).numpy())
 
 
 def test_tensors_are_where_tf_device_says(device):
     for scheme in (zeros(), normal(std=1.0), orthogonal()):
-        assert f"{device}:0" in Initializer(scheme, IN_OUT, seed=0)((4, 4)).device
+        assert f"{device}:0" in initializer(scheme, IN_OUT, seed=0, path="w")((4, 4)).device
     with tf.device("CPU:1"):
-        assert "CPU:1" in Initializer(normal(std=1.0), seed=0)((4,)).device
+        assert "CPU:1" in initializer(normal(std=1.0), seed=0, path="w")((4,)).device
 
 
 def test_a_layout_is_honoured():
     mesh = dtensor.create_mesh([("x", 2)], devices=["CPU:0", "CPU:1"])
     layout = dtensor.Layout(["x", dtensor.UNSHARDED], mesh)
-    init = Initializer(orthogonal(), IN_OUT, seed=0, path="w")
+    init = initializer(orthogonal(), IN_OUT, seed=0, path="w")
     parts = dtensor.unpack(init((8, 6), layout=layout))
     assert [part.shape for part in parts] == [(4, 6)] * 2
     assert np.array_equal(np.concatenate([p.numpy() for p in parts]), init((8, 6)).numpy())
@@ -265,22 +280,22 @@ def test_a_layout_is_honoured():
         assert [p.shape for p in dtensor.unpack(init((8, 6), layout=of_keras))] == [(4, 6)] * 2
 
 
+@pytest.mark.clause("randomness/3")
 def test_blocks_are_separate_parameters():
-    """spec: randomness/3."""
     axes = Axes("in out", blocks={"out": 3})
-    fused = Initializer(orthogonal(), axes, seed=1, path="w")((8, 24)).numpy()
+    fused = initializer(orthogonal(), axes, seed=1, path="w")((8, 24)).numpy()
     for i, block in enumerate(np.split(fused, 3, axis=1)):
-        alone = Initializer(orthogonal(), IN_OUT, seed=1, path=f"w.{i}")((8, 8)).numpy()
+        alone = initializer(orthogonal(), IN_OUT, seed=1, path=f"w.{i}")((8, 8)).numpy()
         np.testing.assert_allclose(block, alone, atol=1e-6)
 
 
 def test_the_default_dtype_is_keras():
-    assert Initializer(normal(std=1.0), seed=0)((2,)).dtype == keras.config.floatx()
+    assert initializer(normal(std=1.0), seed=0, path="w")((2,)).dtype == keras.config.floatx()
 
 
 @pytest.mark.parametrize("shape", [(0, 3), (3, 0), (), (1,), (0,)])
 def test_shapes_of_no_or_one_element(shape):
-    drawn = Initializer(normal(std=1.0), seed=0)(shape).numpy()
+    drawn = initializer(normal(std=1.0), seed=0, path="w")(shape).numpy()
     assert drawn.shape == shape
     assert np.isfinite(drawn).all()
 
@@ -288,27 +303,31 @@ def test_shapes_of_no_or_one_element(shape):
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: Initializer(he_normal(), seed=0)((4, 3)), AxesError, "`axes` must be given"),
-        (lambda: Initializer(he_normal(), Axes("in"), seed=0)((4, 3)), AxesError, "one role"),
-        (lambda: Initializer(he_normal(), IN_OUT, seed=0)((0, 3)), FanError, "fan"),
-        (lambda: Initializer(normal(std=1.0)), SourceError, "`seed` must be given to draw normal"),
-        (lambda: Initializer(normal(std=1.0), seed=-1), SourceError, "got -1"),
-        (lambda: Initializer(normal(std=1.0), seed=2**64), SourceError, "got 18446744073709551616"),
-        (lambda: Initializer(normal(std=1.0), seed=True), SourceError, "got True"),
-        (lambda: Initializer(normal(std=1.0), seed="7"), SourceError, "got '7'"),
-        (lambda: Initializer(zeros(), path="w"), SourceError, "must come with a seed"),
-        (lambda: Initializer(normal(std=1.0), seed=0, path="a..b"), SourceError, "`path`"),
-        (lambda: Initializer(normal(std=math.nan), seed=0), SchemeError, "got nan"),
-        (lambda: Initializer(normal(std=1.0), seed=0)((3,), "int32"), DtypeError, "got int32"),
-        (lambda: Initializer(normal(std=1e5), seed=0)((3,), "float16"), DtypeError, "float16"),
+        (lambda: initializer(he_normal(), seed=0, path="w")((4, 3)), AxesError, "`axes` must be given"),
+        (lambda: initializer(he_normal(), Axes("in"), seed=0, path="w")((4, 3)), AxesError, "one role"),
+        (lambda: initializer(normal(std=1.0)), SourceError, "`seed` or `rng` must be given to draw normal"),
+        (lambda: initializer(normal(std=1.0), seed=-1, path="w"), SourceError, "got -1"),
+        (lambda: initializer(normal(std=1.0), seed=2**64, path="w"), SourceError, "got 18446744073709551616"),
+        (lambda: initializer(normal(std=1.0), seed=True, path="w"), SourceError, "got True"),
+        (lambda: initializer(normal(std=1.0), seed="7", path="w"), SourceError, "got '7'"),
+        (lambda: initializer(normal(std=1.0), seed=0)((3,)), SourceError, "`path` must come with a seed where no variable is made"),
+        (lambda: init(normal(std=1.0), (3,), seed=0), SourceError, "`path` must come with a seed"),
+        (lambda: init(zeros(), (3,), path="w"), SourceError, "`path` must come with a seed"),
+        (lambda: init_(3, zeros()), SourceError, "`variable` must be a variable, got int"),
+        (lambda: initializer(normal(std=1.0), seed=0, rng=keras.random.SeedGenerator(1)), SourceError, "one of `seed` and `rng`"),
+        (lambda: initializer(normal(std=1.0), rng=7), SourceError, "`rng` must be a tf.random.Generator or"),
+        (lambda: initializer(normal(std=1.0), seed=0, path="a..b"), SourceError, "`path`"),
+        (lambda: initializer(normal(std=math.nan), seed=0, path="w"), SchemeError, "got nan"),
+        (lambda: initializer(normal(std=1.0), seed=0, path="w")((3,), "int32"), DtypeError, "got int32"),
+        (lambda: initializer(normal(std=1e5), seed=0, path="w")((3,), "float16"), DtypeError, "float16"),
         (lambda: TfSource(tf.constant([1, 2, 3])), SourceError, r"tensor of two integers"),
-        (lambda: Initializer(normal(std=1.0), seed=np.array([1, 2])), SourceError, "two integers"),
-        (lambda: Initializer(normal(std=1.0), seed=tf.constant([1.0, 2.0])), SourceError, "two integers"),
-        (lambda: Initializer(normal(std=1.0), seed=keras.random.SeedGenerator(1), path="w"), SourceError,
-         "no generator"),
-        (lambda: Initializer(normal(std=1.0), seed=0)((3,), layout="x"), SourceError, "`layout` must be"),
-        (lambda: Initializer(normal(std=1e-39), seed=0)((3,)), DtypeError, "normal numbers"),
-        (lambda: tf.function(lambda seed: Initializer(normal(std=1.0), seed=seed).get_config())(
+        (lambda: initializer(normal(std=1.0), seed=np.array([1, 2]), path="w"), SourceError, "whole number"),
+        (lambda: initializer(normal(std=1.0), seed=tf.constant([1.0, 2.0]), path="w"), SourceError, "two integers"),
+        (lambda: initializer(normal(std=1.0), seed=keras.random.SeedGenerator(1), path="w"), SourceError,
+         "whole number"),
+        (lambda: initializer(normal(std=1.0), seed=0, path="w")((3,), layout="x"), SourceError, "`layout` must be"),
+        (lambda: initializer(normal(std=1e-39), seed=0, path="w")((3,)), DtypeError, "normal numbers"),
+        (lambda: tf.function(lambda seed: initializer(normal(std=1.0), seed=seed, path="w").get_config())(
             tf.constant([1, 2])), SourceError, "must have a value"),
     ],
 )  # fmt: skip
@@ -318,7 +337,19 @@ def test_errors_name_the_argument_the_rule_and_the_value(call, error, message):
 
 
 def test_float8_is_drawn():
-    drawn = Initializer(lecun_normal(), IN_OUT, seed=0)(SHAPE, "float8_e4m3fn")
+    drawn = initializer(lecun_normal(), IN_OUT, seed=0, path="w")(SHAPE, "float8_e4m3fn")
     values = tf.cast(drawn, tf.float32).numpy()
     assert np.isfinite(values).all()
     assert values.std() == pytest.approx(math.sqrt(1 / 200), rel=0.02)
+
+
+def test_a_variable_is_initialized_in_place():
+    for variable in (tf.Variable(tf.zeros((4, 3))), keras.Variable(np.zeros((4, 3), "float32"))):
+        assert init_(variable, he_normal(), IN_OUT, seed=0, path="w") is variable
+        expected = init(he_normal(), (4, 3), IN_OUT, seed=0, path="w")
+        assert np.array_equal(variable.numpy(), expected.numpy())
+
+
+def test_of_an_empty_shape_nothing_is_drawn():
+    for scheme in (he_normal(), orthogonal()):
+        assert init(scheme, (0, 3), IN_OUT, seed=0, path="w").shape == (0, 3)

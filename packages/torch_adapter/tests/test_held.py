@@ -5,7 +5,7 @@ import threading
 
 import pytest
 import torch
-from fanwise_torch import init_module_, plan_module
+from fanwise_torch import init_model_, plan_model
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize, prune
 
@@ -30,17 +30,17 @@ def only(*rules):
     return Recipe(tuple(rules))
 
 
-HE_LINEAR = only(Rule(scheme=zeros(), kind="bias"), Rule(scheme=he_normal()))
+HE_LINEAR = only(Rule(zeros(), kind="bias"), Rule(he_normal()))
 
 
 def test_tied_parameters_are_drawn_once():
     model = nn.Sequential(nn.Embedding(10, 4), nn.Linear(4, 10, bias=False))
     model[1].weight = model[0].weight
-    ledger = init_module_(model, only(Rule(scheme=normal(std=1.0), kind="embedding")), seed=0)
+    ledger = init_model_(model, only(Rule(normal(std=1.0), kind="embedding")), seed=0)
     assert [entry.status for entry in ledger.entries] == ["initialized", "tied"]
     assert ledger.entries[1].parameter.tied_to == "0.weight"
     shared = nn.Linear(4, 4)
-    ledger = init_module_(nn.Sequential(shared, nn.ReLU(), shared), HE_LINEAR, seed=0)
+    ledger = init_model_(nn.Sequential(shared, nn.ReLU(), shared), HE_LINEAR, seed=0)
     assert [entry.status for entry in ledger.entries] == ["initialized"] * 2 + ["tied"] * 2
 
 
@@ -49,19 +49,19 @@ def test_parameters_that_share_memory_in_part_would_be_written_twice():
     model[1].weight = nn.Parameter(model[0].weight.detach()[1:3])
     before = model[0].weight.clone()
     with pytest.raises(RecipeError, match=r"apart or tied, got '0\.weight' and '1\.weight'"):
-        init_module_(model, only(Rule(scheme=he_normal())), seed=0)
+        init_model_(model, only(Rule(he_normal())), seed=0)
     assert torch.equal(model[0].weight, before)
     interleaved = torch.empty(4, 8)
     model[0].weight = nn.Parameter(interleaved[:, ::2])
     model[1].weight = nn.Parameter(interleaved[:2, 1::2])
-    init_module_(model, only(Rule(scheme=he_normal())), seed=0)
+    init_model_(model, only(Rule(he_normal())), seed=0)
 
 
 def test_frozen_and_loaded_parameters_are_left():
     model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 4))
     model[0].requires_grad_(False)
     before = copy.deepcopy(model.state_dict())
-    ledger = init_module_(model, HE_LINEAR, seed=0, loaded={"1.weight", "1.bias"})
+    ledger = init_model_(model, HE_LINEAR, seed=0, loaded={"1.weight", "1.bias"})
     statuses = [entry.status for entry in ledger.entries]
     assert statuses == ["frozen"] * 2 + ["loaded"] * 2 + ["initialized"] * 2
     for name in ("0.weight", "0.bias", "1.weight", "1.bias"):
@@ -77,7 +77,7 @@ def test_what_is_tied_to_a_loaded_or_frozen_parameter_is_left():
 
     model = tied()
     before = model[0].weight.clone()
-    ledger = init_module_(model, HE_LINEAR, seed=0, loaded={"1.weight"})
+    ledger = init_model_(model, HE_LINEAR, seed=0, loaded={"1.weight"})
     assert [e.status for e in ledger.entries][:2] == ["loaded", "tied"]
     assert torch.equal(model[0].weight, before)
 
@@ -89,7 +89,7 @@ def test_a_parametrized_weight_is_loaded_or_frozen_with_any_of_its_originals():
         loaded = {"0.parametrizations.weight.original0"} if change == "loaded" else ()
         if change == "frozen":
             model[0].parametrizations.weight.original0.requires_grad_(False)
-        ledger = init_module_(model, HE_LINEAR, seed=0, loaded=loaded)
+        ledger = init_model_(model, HE_LINEAR, seed=0, loaded=loaded)
         assert {e.path: e.status for e in ledger.entries}["0.weight"] == change
         assert torch.equal(model[0].weight, before)
 
@@ -98,25 +98,25 @@ def test_a_view_of_a_loaded_parameter_is_not_drawn():
     model = nn.Sequential(nn.Linear(4, 4, bias=False), nn.Linear(4, 2, bias=False))
     model[1].weight = nn.Parameter(model[0].weight.detach()[1:3])
     with pytest.raises(RecipeError, match="share memory"):
-        init_module_(model, only(Rule(scheme=he_normal())), seed=0, loaded={"0.weight"})
+        init_model_(model, only(Rule(he_normal())), seed=0, loaded={"0.weight"})
 
 
 @pytest.mark.parametrize(("loaded", "message"), [(None, "got None"), ("0.weight", "must be a collection of names, got"),
                                                  ({"0.wieght"}, r"got \['0\.wieght'\]")])  # fmt: skip
 def test_loaded_must_be_names(loaded, message):
     with pytest.raises(RecipeError, match=message):
-        init_module_(nn.Sequential(nn.Linear(4, 4)), HE_LINEAR, seed=0, loaded=loaded)
+        init_model_(nn.Sequential(nn.Linear(4, 4)), HE_LINEAR, seed=0, loaded=loaded)
 
 
 def test_loaded_may_be_the_keys_of_a_state_dict():
     model = nn.Sequential(parametrizations.weight_norm(nn.Linear(4, 4)), nn.BatchNorm1d(4))
-    ledger = init_module_(model, only(), seed=0, loaded=iter(model.state_dict()))
+    ledger = init_model_(model, only(), seed=0, loaded=iter(model.state_dict()))
     assert {e.status for e in ledger.entries} == {"loaded"}
 
 
 def test_a_shared_parametrized_layer_is_tied():
     shared = parametrizations.weight_norm(nn.Linear(4, 4))
-    ledger = init_module_(nn.Sequential(shared, nn.ReLU(), shared), HE_LINEAR, seed=0)
+    ledger = init_model_(nn.Sequential(shared, nn.ReLU(), shared), HE_LINEAR, seed=0)
     assert {e.path: e.status for e in ledger.entries}["2.weight"] == "tied"
 
 
@@ -135,10 +135,10 @@ def test_what_is_assigned_comes_after_the_parameters_of_its_parametrization():
     layer, plain = nn.Linear(4, 4), nn.Linear(4, 4)
     parametrize.register_parametrization(layer, "weight", LowRank())
     layer.parametrizations.weight[0].eval()
-    recipe = only(*HE_LINEAR.rules[:1], Rule(scheme=normal(std=1.0), match="parametrizations.*"),
+    recipe = only(*HE_LINEAR.rules[:1], Rule(normal(std=1.0), match="parametrizations.*"),
                   HE_LINEAR.rules[1])  # fmt: skip
-    init_module_(layer, recipe, seed=0)
-    init_module_(plain, HE_LINEAR, seed=0)
+    init_model_(layer, recipe, seed=0)
+    init_model_(plain, HE_LINEAR, seed=0)
     assert torch.allclose(layer.weight, plain.weight, atol=1e-5)
     assert not layer.parametrizations.weight[0].training
 
@@ -157,12 +157,12 @@ def test_an_original_that_another_layer_holds_is_not_written_behind_its_back():
         embedding, head = nn.Embedding(5, 3), nn.Linear(3, 5, bias=False)
         head.weight = embedding.weight
         parametrize.register_parametrization(head, "weight", Half(), unsafe=True)
-        rules = (Rule(left_as="frozen", match="0.weight"),) if left == "frozen" else ()
+        rules = (Rule(status="frozen", match="0.weight"),) if left == "frozen" else ()
         loaded = {"0.weight"} if left == "loaded" else ()
         before = embedding.weight.clone()
         with pytest.raises(RecipeError, match=r"'0\.weight' and '1\.weight' that share memory"):
-            init_module_(nn.Sequential(embedding, head),
-                         only(*rules, Rule(scheme=normal(std=1.0))), seed=0, loaded=loaded)  # fmt: skip
+            init_model_(nn.Sequential(embedding, head),
+                         only(*rules, Rule(normal(std=1.0))), seed=0, loaded=loaded)  # fmt: skip
         assert torch.equal(embedding.weight, before)
 
 
@@ -170,8 +170,8 @@ def test_a_shared_parametrization_is_assigned_once():
     shared = nn.Linear(4, 4)
     parametrize.register_parametrization(shared, "weight", Half())
     plain = nn.Linear(4, 4)
-    init_module_(nn.Sequential(shared, nn.ReLU(), shared), HE_LINEAR, seed=0)
-    init_module_(nn.Sequential(plain), HE_LINEAR, seed=0)
+    init_model_(nn.Sequential(shared, nn.ReLU(), shared), HE_LINEAR, seed=0)
+    init_model_(nn.Sequential(plain), HE_LINEAR, seed=0)
     assert torch.equal(shared.weight, plain.weight)
 
 
@@ -184,7 +184,7 @@ def test_a_parameter_is_drawn_although_a_buffer_is_the_same_memory():
             self.layer.weight = nn.Parameter(self.cache)
 
     model = Cached()
-    ledger = init_module_(model, only(Rule(scheme=he_normal())), seed=0)
+    ledger = init_model_(model, only(Rule(he_normal())), seed=0)
     assert {e.path: e.status for e in ledger.entries} == {
         "cache": "tied",
         "layer.weight": "initialized",
@@ -200,7 +200,7 @@ def test_a_tie_is_drawn_by_the_axes_of_the_layer_that_knows_them():
 
     model = nn.Sequential(Table(), nn.Linear(3, 5, bias=False))
     model[1].weight = model[0].weight
-    ledger = init_module_(model, only(Rule(scheme=he_normal())), seed=0)
+    ledger = init_model_(model, only(Rule(he_normal())), seed=0)
     assert [entry.status for entry in ledger.entries] == ["tied", "initialized"]
 
 
@@ -211,9 +211,9 @@ def test_what_a_parametrization_draws_is_of_the_seed():
         layer = parametrizations.orthogonal(nn.Linear(6, 4), orthogonal_map="matrix_exp")
         torch.manual_seed(len(weights))
         before = torch.get_rng_state()
-        recipe = only(HE_LINEAR.rules[0], Rule(scheme=orthogonal()))
-        plan_module(layer, recipe)
-        init_module_(layer, recipe, seed=seed)
+        recipe = only(HE_LINEAR.rules[0], Rule(orthogonal()))
+        plan_model(layer, recipe)
+        init_model_(layer, recipe, seed=seed)
         assert torch.equal(torch.get_rng_state(), before)
         weights.append((layer.weight, layer.parametrizations.weight[0].base))
     assert all(torch.equal(*pair) for pair in zip(weights[0], weights[1], strict=True))
@@ -235,10 +235,10 @@ def test_a_value_that_cannot_be_assigned_is_an_error_before_anything_is_written(
     parametrize.register_parametrization(model[1], "weight", Exponential())
     before = copy.deepcopy(model.state_dict())
     with pytest.raises(RecipeError, match="got ValueError: negative") as found:
-        init_module_(model, HE_LINEAR, seed=0)
+        init_model_(model, HE_LINEAR, seed=0)
     assert "parameter: 1.weight" in found.value.__notes__
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
-    init_module_(model, only(HE_LINEAR.rules[0], Rule(scheme=uniform(low=1, high=2))), seed=0)
+    init_model_(model, only(HE_LINEAR.rules[0], Rule(uniform(low=1, high=2))), seed=0)
     assert (model[1].weight >= 1).all()
 
 
@@ -253,7 +253,7 @@ def test_a_right_inverse_may_write_into_what_it_is_given():
     layer, plain = nn.Linear(4, 4), nn.Linear(4, 4)
     parametrize.register_parametrization(layer, "weight", InPlace(), unsafe=True)
     for each in (layer, plain):
-        init_module_(each, HE_LINEAR, seed=0)
+        init_model_(each, HE_LINEAR, seed=0)
     assert torch.equal(layer.weight, plain.weight)
 
 
@@ -261,7 +261,7 @@ def test_a_weight_that_would_not_be_finite_is_an_error():
     layer = parametrizations.weight_norm(nn.Linear(4, 4))
     before = layer.weight.clone()
     with pytest.raises(RecipeError, match="got ValueError: a weight that is not finite"):
-        init_module_(layer, only(Rule(scheme=zeros())), seed=0)
+        init_model_(layer, only(Rule(zeros())), seed=0)
     assert torch.equal(layer.weight, before)
 
 
@@ -276,7 +276,7 @@ def test_other_threads_keep_their_random_numbers():
     thread = threading.Thread(target=draw)
     thread.start()
     model = nn.Sequential(*(parametrizations.orthogonal(nn.Linear(6, 4)) for _ in range(10)))
-    init_module_(model, only(HE_LINEAR.rules[0], Rule(scheme=orthogonal())), seed=0)
+    init_model_(model, only(HE_LINEAR.rules[0], Rule(orthogonal())), seed=0)
     stop.set()
     thread.join()
     assert len(set(drawn)) == len(drawn)
@@ -293,7 +293,7 @@ def test_a_parametrization_may_have_an_inverse_for_some_values_alone():
     layer = nn.Linear(4, 4, bias=False)
     layer.weight = nn.Parameter(torch.eye(4))
     parametrize.register_parametrization(layer, "weight", Gram())
-    init_module_(layer, only(Rule(scheme=identity())), seed=0)
+    init_model_(layer, only(Rule(identity())), seed=0)
     assert torch.equal(layer.weight, torch.eye(4))
 
 
@@ -302,26 +302,28 @@ def test_hooks_of_an_older_kind():
     pruned = nn.Linear(4, 4, bias=False)
     prune.l1_unstructured(pruned, "weight", amount=0.5)
     for layer in (pruned, nn.utils.spectral_norm(nn.Linear(4, 4, bias=False))):
-        ledger = init_module_(layer, only(Rule(scheme=he_normal())), seed=0)
+        ledger = init_model_(layer, only(Rule(he_normal())), seed=0)
         (entry,) = (e for e in ledger.entries if e.plan is not None)
         assert (entry.path, entry.plan.axes) == ("weight_orig", Axes("out in"))
     layer = nn.utils.weight_norm(nn.Linear(4, 4))
     with pytest.raises(RecipeError, match="got 'weight_g' of the older weight_norm: use"):
-        init_module_(layer, HE_LINEAR, seed=0)
-    ledger = init_module_(layer, only(), seed=0, loaded=layer.state_dict())
+        init_model_(layer, HE_LINEAR, seed=0)
+    ledger = init_model_(layer, only(), seed=0, loaded=layer.state_dict())
     assert {entry.status for entry in ledger.entries} == {"loaded"}
     biased = nn.Linear(4, 4)
     prune.l1_unstructured(biased, "weight", amount=0.5)
-    ledger = init_module_(biased, only(Rule(scheme=lecun_uniform(gain=3**-0.5))), seed=0)
+    ledger = init_model_(
+        biased, only(Rule(lecun_uniform(gain=3**-0.5), kind=("weight", "bias"))), seed=0
+    )
     (bias,) = (e for e in ledger.entries if e.path == "bias")
     assert bias.plan.parts[0].fans.fan_in == 4
 
 
 def test_a_module_is_on_meta_as_a_whole_or_not_at_all():
     model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4, device="meta"))
-    plan_module(model, HE_LINEAR)
+    plan_model(model, HE_LINEAR)
     with pytest.raises(RecipeError, match=r"got '1\.bias' on it and '0\.bias' not"):
-        init_module_(model, HE_LINEAR, seed=0)
+        init_model_(model, HE_LINEAR, seed=0)
 
 
 def test_every_scheme_is_assigned_through_a_parametrization(scheme):
@@ -330,7 +332,7 @@ def test_every_scheme_is_assigned_through_a_parametrization(scheme):
         assigned, plain = nn.Linear(4, 4), nn.Linear(4, 4)
     parametrize.register_parametrization(assigned, "weight", Half())
     for layer in (assigned, plain):
-        init_module_(layer, only(HE_LINEAR.rules[0], Rule(scheme=scheme)), seed=0)
+        init_model_(layer, only(HE_LINEAR.rules[0], Rule(scheme)), seed=0)
     assert torch.equal(assigned.weight, plain.weight)
 
 
@@ -339,7 +341,7 @@ def test_many_views_of_one_buffer_are_apart():
     model = nn.ModuleList(nn.Linear(4, 3, bias=False) for _ in range(300))
     for i, layer in enumerate(model):
         layer.weight = nn.Parameter(flat[12 * i : 12 * i + 12].view(3, 4))
-    init_module_(model, only(Rule(scheme=he_normal())), seed=0)
+    init_model_(model, only(Rule(he_normal())), seed=0)
     assert (flat != 0).all()
 
 
@@ -348,12 +350,12 @@ def test_many_views_of_one_buffer_are_apart():
 def test_parametrized_weights_are_assigned(wrap):
     layer = wrap(nn.Linear(6, 6).train())
     state = {name: buffer.clone() for name, buffer in layer.named_buffers()}
-    ledger = init_module_(layer, only(Rule(scheme=zeros(), kind="bias"), Rule(scheme=orthogonal())),
+    ledger = init_model_(layer, only(Rule(zeros(), kind="bias"), Rule(orthogonal())),
                           seed=0)  # fmt: skip
     (entry,) = (e for e in ledger.entries if e.path == "weight")
     assert entry.plan.axes == Axes("out in")
     plain = nn.Linear(6, 6)
-    init_module_(plain, only(Rule(scheme=zeros(), kind="bias"), Rule(scheme=orthogonal())), seed=0)
+    init_model_(plain, only(Rule(zeros(), kind="bias"), Rule(orthogonal())), seed=0)
     if wrap is parametrizations.spectral_norm:  # which divides by an estimate, its own
         assert all(torch.equal(layer.get_buffer(name), state[name]) for name in state)
     else:
@@ -368,5 +370,5 @@ def test_a_parametrization_without_an_inverse_is_an_error():
     layer = nn.Linear(4, 4)
     parametrize.register_parametrization(layer, "weight", Symmetric())
     with pytest.raises(RecipeError, match=r"`right_inverse`.*got Symmetric") as found:
-        init_module_(layer, HE_LINEAR, seed=0)
+        init_model_(layer, HE_LINEAR, seed=0)
     assert "parameter: weight" in found.value.__notes__

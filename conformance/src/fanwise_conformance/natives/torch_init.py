@@ -94,12 +94,21 @@ class TorchInit(Native):
         _scheme(request.scheme)(tensor, generator)
 
     def fingerprint(self) -> bytes:
-        """The state of the default generator."""
-        return torch.get_rng_state().numpy().tobytes()
+        """The states of the default generators."""
+        states = [torch.get_rng_state()]
+        if torch.cuda.is_available():
+            states += torch.cuda.get_rng_state_all()
+        if torch.backends.mps.is_available():
+            states.append(torch.mps.get_rng_state())
+        return b"".join(state.numpy().tobytes() for state in states)
 
     def disturb(self) -> None:
-        """Advance the default generator."""
+        """Advance the default generators."""
         torch.rand(5)
+        for index in range(torch.cuda.device_count()):
+            torch.rand(5, device=f"cuda:{index}")
+        if torch.backends.mps.is_available():
+            torch.rand(5, device="mps")
 
 
 backend = TorchInit()

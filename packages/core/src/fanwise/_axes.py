@@ -62,6 +62,7 @@ class Axes:
 
     Examples
     --------
+    >>> from fanwise import Axes
     >>> Axes("out in kernel kernel", groups=4)
     Axes('out in kernel kernel', groups=4)
     >>> Axes("in out", blocks={"out": 3}).blocks
@@ -176,6 +177,7 @@ class Axes:
 
         Examples
         --------
+        >>> from fanwise import Axes
         >>> Axes.from_einsum("...d,dhk->...hk")  # query projections
         Axes('in out out')
         """
@@ -227,6 +229,21 @@ class Block:
     axes: Axes
 
 
+def as_axes(value: Any, /) -> Axes:
+    """The value as axes of this copy of the package, by its data if it is another copy's.
+
+    Raises
+    ------
+    AxesError
+        If it is no axes.
+    """
+    if isinstance(value, Axes):
+        return value
+    if hasattr(value, "roles") and hasattr(value, "to_data"):
+        return Axes.from_data(value.to_data())
+    raise AxesError(f"`axes` must be an Axes, such as Axes('out in'), got {value!r}")
+
+
 def check_shape(shape: Any) -> Shape:
     """Return `shape` as a tuple of whole numbers, none below zero."""
     if isinstance(shape, str) or not isinstance(shape, Iterable):
@@ -236,8 +253,6 @@ def check_shape(shape: Any) -> Shape:
 
 def check_fit(shape: Shape, axes: Axes) -> None:
     """Raise unless `axes` describes an array of `shape` (spec: axes/2, axes/4)."""
-    if not hasattr(axes, "roles"):
-        raise AxesError(f"`axes` must be an Axes, such as Axes('out in'), got {axes!r}")
     if len(axes.roles) != len(shape):
         raise AxesError(
             f"`axes` must have one role for each axis of `shape`, "
@@ -255,6 +270,8 @@ def split_blocks(shape: Shape, axes: Axes) -> tuple[Block, ...]:
 
     Examples
     --------
+    >>> from fanwise import Axes
+    >>> from fanwise._axes import split_blocks
     >>> [b.shape for b in split_blocks((12, 4), Axes("out in", blocks={"out": (8, 2, 2)}))]
     [(8, 4), (2, 4), (2, 4)]
     """

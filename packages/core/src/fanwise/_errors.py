@@ -46,8 +46,8 @@ class RecipeError(ValueError):
 
 
 @contextlib.contextmanager
-def noting_parameter(path: str) -> Iterator[None]:
-    """Note the path of a parameter on the errors that are raised within.
+def annotate_errors(path: str) -> Iterator[None]:
+    """Add the path of a parameter to the notes of the errors that are raised within.
 
     Parameters
     ----------
@@ -56,8 +56,10 @@ def noting_parameter(path: str) -> Iterator[None]:
 
     Examples
     --------
+    >>> from fanwise import Axes, AxesError
+    >>> from fanwise.adapting import annotate_errors
     >>> try:
-    ...     with noting_parameter("head.weight"):
+    ...     with annotate_errors("head.weight"):
     ...         Axes("in up")
     ... except AxesError as error:
     ...     print(error.__notes__)

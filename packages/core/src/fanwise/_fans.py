@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal, TypeAlias, get_args
 
-from ._axes import Axes, Shape, check_shape, split_blocks
+from ._axes import Axes, Shape, as_axes, check_shape, split_blocks
 from ._errors import FanError, one_of
 
 Fan: TypeAlias = Literal["in", "out", "avg", "geometric", "max", "min"]
@@ -36,6 +36,7 @@ class Fans:
 
     Examples
     --------
+    >>> from fanwise import Fans
     >>> Fans(12, 34).value("avg")
     23
     """
@@ -99,15 +100,16 @@ class Fans:
 
 
 def fans(shape: Iterable[int], axes: Axes, /) -> Fans:
-    r"""Count the fans of one independent block of a parameter.
+    """Count the fans of one independent block of a parameter.
 
-    With :math:`n_r` the number of positions along the axes of role :math:`r` within one group
-    and one block, and :math:`s` the product of the `stride`,
+    With n_in, n_out and n_kernel the numbers of positions along the axes of those roles, within
+    one group and one block, and s the product of the `stride`::
 
-    .. math:: \text{fan\_in} = n_{in} n_{kernel}, \qquad \text{fan\_out} = n_{out} n_{kernel} / s,
+        fan_in = n_in * n_kernel
+        fan_out = n_out * n_kernel / s
 
-    with :math:`s` under the fan_in instead if the layer is `transposed`, and :math:`n_{in} = 1`
-    if its input is `one_hot`. `stack` axes do not count (spec: fans/1 to fans/5).
+    If the layer is `transposed`, s divides the fan_in instead; if its input is `one_hot`,
+    n_in is 1. `stack` axes do not count (spec: fans/1 to fans/5).
 
     Parameters
     ----------
@@ -137,6 +139,7 @@ def fans(shape: Iterable[int], axes: Axes, /) -> Fans:
 
     Examples
     --------
+    >>> from fanwise import Axes, fans
     >>> fans((128, 16, 3, 3), Axes("out in kernel kernel", groups=4))
     Fans(fan_in=144, fan_out=288)
     >>> fans((64, 32, 3, 3), Axes("in out kernel kernel", transposed=True, stride=2))
@@ -175,10 +178,12 @@ def block_fans(shape: Iterable[int], axes: Axes, /) -> tuple[Fans, ...]:
 
     Examples
     --------
+    >>> from fanwise import Axes, block_fans
     >>> [str(f) for f in block_fans((768, 1024), Axes("in out", blocks={"out": (768, 128, 128)}))]
     ['(768, 768)', '(768, 128)', '(768, 128)']
     """
-    return tuple(one_block_fans(b.shape, b.axes) for b in split_blocks(check_shape(shape), axes))
+    blocks = split_blocks(check_shape(shape), as_axes(axes))
+    return tuple(one_block_fans(block.shape, block.axes) for block in blocks)
 
 
 def one_if_equal(fans: Sequence[Fans], /) -> tuple[Fans, ...]:

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from fanwise import compute_dtype, field_of, inner_bounds, parse_path, stream_key
-from fanwise.samplers import disc_modulus, isotropic, truncated_modulus, truncated_normal
+from fanwise.adapting import SampledSource, parse_path
 
 LIBRARIES = ("numpy", "array_api_strict", "torch", "jax")
 
@@ -84,124 +83,64 @@ def namespace(request):
         yield request.param
 
 
-class ArraySource:
+class ArraySource(SampledSource):
     """A source for any namespace: NumPy's bits, and everything else in `xp`."""
 
-    indexed = False
-
     def __init__(self, namespace, seed, path=()):
-        self.namespace, self.seed, self.path = namespace, seed, tuple(path)
-        self.xp, self.device = namespace.xp, namespace.device
+        super().__init__(seed, path)
+        self.namespace, self.xp, self.device = namespace, namespace.xp, namespace.device
 
     def child(self, name):
         return ArraySource(self.namespace, self.seed, (*self.path, *parse_path([name])))
 
-    def bits(self, purpose):
-        return np.random.Generator(np.random.PCG64(stream_key(self.seed, self.path, purpose)))
+    def generator(self, purpose):
+        return np.random.Generator(np.random.PCG64(self.stream_key(purpose)))
 
-    def array(self, values, dtype):
-        return self.xp.asarray(values.astype(dtype), device=self.device)
-
-    def uniforms(self, shape, dtype):
-        words = self.bits("value").integers(0, 1 << 32, size=(2, *shape), dtype=np.uint32)
-        real = "float64" if dtype in ("float64", "complex128") else "float32"
-        u, turn = (self.array((w + 0.5) * 2.0**-32, real) for w in words)
-        return u, self.array((~words[0] + 0.5) * 2.0**-32, real), turn
-
-    def uniform(self, region, dtype, *, low, high, out=None):
-        u, _, turn = self.uniforms(region.shape, dtype)
-        if field_of(dtype) == "complex":
-            modulus = disc_modulus(self.xp, u, bound=high)
-            return isotropic(self.xp, modulus, turn, getattr(self.xp, dtype))
-        return self.cast(
-            self.clip(low + (high - low) * u, inner_bounds(low, high, dtype, half_open=True)), dtype
+    def uniforms(self, box, number, purpose):
+        # Not from `words`: some of the environments have no integers of 64 bits.
+        words = self.generator(purpose).integers(0, 1 << 32, size=box.shape, dtype=np.uint32)
+        return tuple(
+            self.xp.asarray(((w + 0.5) * 2.0**-32).astype(number), device=self.device)
+            for w in (words, ~words)
         )
 
-    def normal(self, region, dtype, *, mean, std, out=None):
-        generator = self.bits("value")
-        values = generator.standard_normal(region.shape)
-        if field_of(dtype) == "complex":
-            values = (values + 1j * generator.standard_normal(region.shape)) / math.sqrt(2)
-        return self.cast(self.array(mean + std * values, compute_dtype(dtype)), dtype)
-
-    def truncated_normal(self, region, dtype, *, parent_mean, parent_std, low, high, out=None):
-        u, complement, turn = self.uniforms(region.shape, dtype)
-        if field_of(dtype) == "complex":
-            modulus = truncated_modulus(self.xp, u, parent_std=parent_std, bound=high)
-            return isotropic(self.xp, modulus, turn, getattr(self.xp, dtype))
-        values = truncated_normal(
-            self.xp,
-            u,
-            complement,
-            parent_mean=parent_mean,
-            parent_std=parent_std,
-            low=low,
-            high=high,
-        )
-        return self.cast(self.clip(values, inner_bounds(low, high, dtype)), dtype)
-
-    def permutation(self, count, size):
-        order = np.argsort(self.bits("permutation").random((count, size)), axis=-1)
-        return self.array(order, "int32")
-
-    def clip(self, array, bounds):
-        low, high = (max(min(bound, 3e38), -3e38) for bound in bounds)
-        return self.xp.clip(array, low, high)
-
-    def cast(self, array, dtype):
-        return self.xp.astype(array, getattr(self.xp, dtype))
+    def subsets(self, count, size, chosen):
+        order = np.argsort(self.generator("subset").random((count, size)), axis=-1)
+        return self.xp.asarray(np.argsort(order, axis=-1) < chosen, device=self.device)
 
 
-class IndexedSource:
+class UnitSource(SampledSource):
+    """A source for a host that has nothing but a generator of uniform numbers in float32."""
+
+    xp = np
+
+    def unit(self, box, purpose):
+        generator = np.random.Generator(np.random.PCG64(self.stream_key(purpose)))
+        return generator.random(box.shape, np.float32)
+
+
+class IndexedSource(SampledSource):
     """A source that computes every element from its logical index, as the portable stream will.
 
     NumPy only, and not fast: one hash of (key, index) an element.
     """
 
     xp = np
-    device = "cpu"
     indexed = True
 
-    def __init__(self, seed, path=()):
-        self.seed, self.path = seed, tuple(path)
-
-    def child(self, name):
-        return IndexedSource(self.seed, (*self.path, name))
-
-    def uniforms(self, region):
-        canonical = [region.whole[axis] for axis in region.order]
+    def words(self, box, bits, purpose):
+        canonical = [box.whole[axis] for axis in box.order]
         weights = [math.prod(canonical[i + 1 :]) for i in range(len(canonical))]
-        index = np.zeros(region.shape, np.uint64)
-        for axis, weight in zip(region.order, weights, strict=True):
-            positions = region.start[axis] + np.arange(region.shape[axis], dtype=np.uint64)
-            shape = [-1 if i == axis else 1 for i in range(len(region.shape))]
+        index = np.zeros(box.shape, np.uint64)
+        for axis, weight in zip(box.order, weights, strict=True):
+            positions = box.start[axis] + np.arange(box.shape[axis], dtype=np.uint64)
+            shape = [-1 if i == axis else 1 for i in range(len(box.shape))]
             index = index + np.reshape(positions * np.uint64(weight), shape)
-        word = index * np.uint64(0x9E3779B97F4A7C15) + np.uint64(stream_key(self.seed, self.path))
+        word = index * np.uint64(0x9E3779B97F4A7C15) + np.uint64(self.stream_key(purpose))
         for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):  # SplitMix64
             word = (word ^ (word >> np.uint64(shift))) * np.uint64(factor)
         word ^= word >> np.uint64(31)
-        return ((word >> np.uint64(12)) + 0.5) * 2.0**-52
-
-    def uniform(self, region, dtype, *, low, high, out=None):
-        return (low + (high - low) * self.uniforms(region)).astype(dtype)
-
-    def normal(self, region, dtype, *, mean, std, out=None):
-        return self.truncated_normal(
-            region, dtype, parent_mean=mean, parent_std=std, low=-math.inf, high=math.inf
-        )
-
-    def truncated_normal(self, region, dtype, *, parent_mean, parent_std, low, high, out=None):
-        u = self.uniforms(region)
-        return truncated_normal(
-            np, u, 1 - u, parent_mean=parent_mean, parent_std=parent_std, low=low, high=high
-        ).astype(dtype)
-
-    def permutation(self, count, size):
-        generator = np.random.default_rng(stream_key(self.seed, self.path, "permutation"))
-        return np.argsort(generator.random((count, size)), axis=-1)
-
-    def cast(self, array, dtype):
-        return array.astype(dtype)
+        return word if bits == 64 else (word >> np.uint64(32)).astype(np.uint32)
 
 
 @pytest.fixture
@@ -214,3 +153,9 @@ def source(namespace):
 def indexed():
     """Make an index-addressed source."""
     return IndexedSource
+
+
+@pytest.fixture
+def unit():
+    """Make a source of a host that has nothing but uniform numbers."""
+    return UnitSource

@@ -1,11 +1,13 @@
-"""Named activations are the functions of PyTorch, Keras and JAX (spec: gains/2)."""
+"""Named activations are the functions of PyTorch, Keras and JAX."""
 
 import importlib
 
 import numpy as np
 import pytest
 
-from fanwise._activations import named_activations
+from fanwise._schemes.activations import named_activations
+
+pytestmark = pytest.mark.clause("gains/2")
 
 GRID = np.linspace(-7, 7, 57)  # no kink of any activation but zero is on it
 

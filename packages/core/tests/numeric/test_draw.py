@@ -1,8 +1,4 @@
-"""`draw` with nothing but the Array API, in every library and environment.
-
-spec: schemes/9 to schemes/13, laws/6, laws/7, randomness/3, randomness/4, randomness/6, dtypes/3, dtypes/5,
-errors/3.
-"""
+"""`draw` with nothing but the Array API, in every library and environment."""
 
 import math
 
@@ -11,20 +7,40 @@ import pytest
 
 from fanwise import (
     Axes,
+    SchemeError,
     SourceError,
+    by_block,
     constant,
     delta_orthogonal,
     dirac,
-    draw,
     glorot_uniform,
     he_normal,
     identity,
     normal,
+    ones,
     orthogonal,
     resolve,
     sparse,
     truncated_normal,
     uniform,
+    zeros,
+)
+from fanwise.adapting import draw
+
+pytestmark = pytest.mark.clause(
+    "schemes/9",
+    "schemes/10",
+    "schemes/11",
+    "schemes/12",
+    "schemes/13",
+    "laws/6",
+    "laws/7",
+    "randomness/3",
+    "randomness/4",
+    "randomness/6",
+    "dtypes/3",
+    "dtypes/5",
+    "errors/3",
 )
 
 SHAPE, AXES = (12, 3, 3), Axes("out in kernel", groups=2)
@@ -273,6 +289,46 @@ def test_bad_windows_are_refused(indexed, window, message):
         draw(resolve(normal(std=1.0), (3, 4)), indexed(0), window=window)
 
 
-def test_out_must_have_the_shape(indexed):
-    with pytest.raises(SourceError, match=r"`out` must have the shape \(3, 4\), got \(4, 3\)"):
-        draw(resolve(normal(std=1.0), (3, 4)), indexed(0), out=np.zeros((4, 3), "float32"))
+def test_what_makes_new_arrays_refuses_out(source):
+    """A source that does not write in place must not return `out` undrawn."""
+    plan = resolve(normal(std=1.0), (3, 4))
+    with pytest.raises(
+        SourceError,
+        match="`out` must be left out for a source that makes new arrays, got one for ArraySource",
+    ):
+        draw(plan, source(0), out=np.zeros((3, 4), "float32"))
+
+
+def test_a_host_with_a_uniform_generator_alone_draws_every_law(unit):
+    plan = resolve(normal(std=1.0), (200, 300))
+    array = draw(plan, unit(0, "w"))
+    assert abs(array.std() - 1) < 5 / (2 * array.size) ** 0.5
+    assert np.abs(array).max() > 4
+    wide = draw(plan, unit(0, "w"), dtype="float64")
+    assert len(np.unique(wide)) == wide.size
+    zeros = (
+        draw(resolve(sparse(sparsity=0.25, std=1.0), (50, 40), Axes("out in")), unit(0, "s")) == 0
+    )
+    assert (zeros.sum(axis=1) == 10).all()
+
+
+def test_padding_is_zero_whatever_the_window(indexed):
+    plan = resolve(normal(std=1.0), (5, 3), Axes("in out", one_hot=True), padding=2)
+    whole = draw(plan, indexed(0, "e"))
+    assert (whole == 0).all(axis=1).tolist() == [False, False, True, False, False]
+    assert np.array_equal(draw(plan, indexed(0, "e"), window=[(1, 4), (0, 2)]), whole[1:4, :2])
+    assert np.array_equal(draw(plan, indexed(0, "e"), window=[(3, 5), (0, 2)]), whole[3:, :2])
+
+
+@pytest.mark.clause("schemes/15")
+def test_blocks_may_have_schemes_of_their_own(indexed):
+    bias = Axes("out", blocks={"out": 4})
+    scheme = by_block(schemes=(zeros(), ones(), normal(std=1.0), zeros())).scaled(0.5)
+    plan = resolve(scheme, (8,), bias)
+    assert [part.law.mean for part in plan.parts] == [0, 0.5, 0, 0]
+    assert [part.law.std for part in plan.parts] == [0, 0, 0.5, 0]
+    drawn = draw(plan, indexed(0, "lstm.bias"))
+    assert drawn[:4].tolist() == [0, 0, 0.5, 0.5]
+    assert (drawn[4:6] != 0).all()
+    with pytest.raises(SchemeError, match="`schemes` must be one for each of 4 blocks, got 3"):
+        resolve(by_block(schemes=(zeros(), ones(), zeros())), (8,), bias)

@@ -1,4 +1,4 @@
-"""The fans of 30 kinds of layer, proven by experiment (spec: fans/1 to fans/4, axes/3, axes/4).
+"""The fans of 30 kinds of layer, proven by experiment.
 
 Each layer is computed naively, from what the layer does, and never from its axes. Its weights have
 variance 1/fan_in, its inputs are independent with unit variance: then the outputs have variance 1.
@@ -14,7 +14,9 @@ import math
 import numpy as np
 import pytest
 
-from fanwise import Axes, fans, kernels
+from fanwise import Axes, fans, layers
+
+pytestmark = pytest.mark.clause("fans/1", "fans/2", "fans/3", "fans/4", "axes/3", "axes/4")
 
 REPEAT = 400
 
@@ -57,47 +59,47 @@ def with_options(axes, **options):
 
 # Name: shape of the weights, axes, shape of the input, the layer.
 LAYERS = {
-    "torch linear": ((13, 7), kernels.TORCH_LINEAR, (7,), lambda x, w: w @ x),
-    "keras dense": ((7, 13), kernels.KERAS_DENSE, (7,), dense),
+    "torch linear": ((13, 7), layers.torch.linear(), (7,), lambda x, w: w @ x),
+    "keras dense": ((7, 13), layers.keras.dense(), (7,), dense),
     "dense of rank 3 inputs": ((3, 5, 13), Axes("in in out"), (3, 5), lambda x, w: np.einsum("ij,ijo->o", x, w)),
-    "query projection": ((7, 3, 5), kernels.KERAS_ATTENTION_PROJECTION, (7,), lambda x, w: np.einsum("i,ihk->hk", x, w)),
-    "attention output": ((3, 5, 7), kernels.KERAS_ATTENTION_OUTPUT, (3, 5), lambda x, w: np.einsum("hk,hko->o", x, w)),
-    "nnx einsum heads": ((3, 7, 5), kernels.FLAX_EINSUM_HEADS, (7,), lambda x, w: np.einsum("d,hdk->hk", x, w)),
-    "experts": ((4, 7, 13), kernels.FLAX_DENSE_STACK, (4, 7), lambda x, w: np.einsum("ei,eio->eo", x, w)),
-    "torch experts": ((4, 13, 7), kernels.TORCH_LINEAR_STACK, (4, 7), lambda x, w: np.einsum("ei,eoi->eo", x, w)),
+    "query projection": ((7, 3, 5), layers.keras.attention_projection(), (7,), lambda x, w: np.einsum("i,ihk->hk", x, w)),
+    "attention output": ((3, 5, 7), layers.keras.attention_output(), (3, 5), lambda x, w: np.einsum("hk,hko->o", x, w)),
+    "nnx einsum heads": ((3, 7, 5), layers.flax.einsum("...d,hdk->...hk"), (7,), lambda x, w: np.einsum("d,hdk->hk", x, w)),
+    "experts": ((4, 7, 13), layers.flax.dense_general(batch=1), (4, 7), lambda x, w: np.einsum("ei,eio->eo", x, w)),
+    "torch experts": ((4, 13, 7), layers.torch.experts(), (4, 7), lambda x, w: np.einsum("ei,eoi->eo", x, w)),
     "scanned experts": ((2, 3, 7, 13), Axes("stack stack in out"), (2, 3, 7), lambda x, w: np.einsum("lei,leio->leo", x, w)),
     "stack last": ((7, 13, 4), Axes("in out stack"), (7, 4), lambda x, w: np.einsum("ie,ioe->oe", x, w)),
-    "packed q, k, v": ((21, 7), kernels.TORCH_ATTENTION_IN_PROJ, (7,), lambda x, w: w @ x),
+    "packed q, k, v": ((21, 7), layers.torch.attention_in_proj(), (7,), lambda x, w: w @ x),
     "fused qkv axis": ((7, 3, 2, 5), Axes("in stack out out"), (3, 7), lambda x, w: np.einsum("si,ishk->shk", x, w)),
-    "lstm gates": ((7, 20), kernels.KERAS_LSTM, (7,), dense),
-    "gru gates": ((15, 7), kernels.TORCH_GRU, (7,), lambda x, w: w @ x),
-    "positions of a local layer": ((9, 6, 4), kernels.FLAX_CONV_LOCAL1D, (9, 6), lambda x, w: np.einsum("pi,pio->po", x, w)),
-    "torch conv1d": ((5, 3, 4), kernels.TORCH_CONV1D, (3, 12), correlate),
-    "torch conv2d": ((5, 3, 3, 2), kernels.TORCH_CONV2D, (3, 6, 6), correlate),
-    "torch conv3d": ((5, 3, 2, 3, 2), kernels.TORCH_CONV3D, (3, 4, 4, 4), correlate),
-    "keras conv2d": ((3, 2, 3, 5), kernels.KERAS_CONV2D, (3, 6, 6), lambda x, w: correlate(x, w.transpose(3, 2, 0, 1))),
-    "torch grouped conv2d": ((8, 3, 3, 3), with_options(kernels.TORCH_CONV2D, groups=4), (12, 6, 6),
+    "lstm gates": ((7, 20), layers.keras.lstm(), (7,), dense),
+    "gru gates": ((15, 7), layers.torch.gru(), (7,), lambda x, w: w @ x),
+    "positions of a local layer": ((9, 6, 4), layers.flax.conv_local(1), (9, 6), lambda x, w: np.einsum("pi,pio->po", x, w)),
+    "torch conv1d": ((5, 3, 4), layers.torch.conv(1), (3, 12), correlate),
+    "torch conv2d": ((5, 3, 3, 2), layers.torch.conv(2), (3, 6, 6), correlate),
+    "torch conv3d": ((5, 3, 2, 3, 2), layers.torch.conv(3), (3, 4, 4, 4), correlate),
+    "keras conv2d": ((3, 2, 3, 5), layers.keras.conv(2), (3, 6, 6), lambda x, w: correlate(x, w.transpose(3, 2, 0, 1))),
+    "torch grouped conv2d": ((8, 3, 3, 3), with_options(layers.torch.conv(2), groups=4), (12, 6, 6),
                              lambda x, w: in_groups(correlate, 4, x, w, 0)),
-    "flax grouped conv1d": ((3, 4, 6), with_options(kernels.FLAX_CONV1D, groups=2), (8, 9),
+    "flax grouped conv1d": ((3, 4, 6), with_options(layers.flax.conv(1), groups=2), (8, 9),
                             lambda x, w: in_groups(lambda a, b: correlate(a, b.transpose(2, 1, 0)), 2, x, w, 2)),
-    "torch depthwise conv2d": ((10, 1, 3, 3), with_options(kernels.TORCH_CONV2D, groups=5), (5, 6, 6),
+    "torch depthwise conv2d": ((10, 1, 3, 3), with_options(layers.torch.conv(2), groups=5), (5, 6, 6),
                                lambda x, w: in_groups(correlate, 5, x, w, 0)),
-    "keras depthwise conv2d": ((3, 3, 5, 2), kernels.KERAS_DEPTHWISE_CONV2D, (5, 6, 6),
+    "keras depthwise conv2d": ((3, 3, 5, 2), layers.keras.depthwise_conv(2), (5, 6, 6),
                                lambda x, w: in_groups(correlate, 5, x, w.transpose(2, 3, 0, 1).reshape(10, 1, 3, 3), 0)),
-    "torch strided conv2d": ((5, 3, 3, 3), with_options(kernels.TORCH_CONV2D, stride=2), (3, 8, 8),
+    "torch strided conv2d": ((5, 3, 3, 3), with_options(layers.torch.conv(2), stride=2), (3, 8, 8),
                              lambda x, w: correlate(x, w, 2)),
-    "strided conv1d, stride beyond the kernel": ((5, 3, 2), with_options(kernels.TORCH_CONV1D, stride=3), (3, 12),
+    "strided conv1d, stride beyond the kernel": ((5, 3, 2), with_options(layers.torch.conv(1), stride=3), (3, 12),
                                                  lambda x, w: correlate(x, w, 3)),
-    "torch transposed conv2d": ((3, 5, 3, 3), kernels.TORCH_CONV_TRANSPOSE2D, (3, 6, 6), transposed),
-    "torch transposed conv2d, stride 2": ((3, 5, 4, 4), with_options(kernels.TORCH_CONV_TRANSPOSE2D, stride=2),
+    "torch transposed conv2d": ((3, 5, 3, 3), layers.torch.conv_transpose(2), (3, 6, 6), transposed),
+    "torch transposed conv2d, stride 2": ((3, 5, 4, 4), with_options(layers.torch.conv_transpose(2), stride=2),
                                           (3, 5, 5), lambda x, w: transposed(x, w, 2)),
-    "torch transposed conv1d, stride 3 of 4 taps": ((3, 5, 4), with_options(kernels.TORCH_CONV_TRANSPOSE1D, stride=3),
+    "torch transposed conv1d, stride 3 of 4 taps": ((3, 5, 4), with_options(layers.torch.conv_transpose(1), stride=3),
                                                     (3, 6), lambda x, w: transposed(x, w, 3)),
-    "torch grouped transposed conv1d": ((8, 3, 3), with_options(kernels.TORCH_CONV_TRANSPOSE1D, groups=2), (8, 9),
+    "torch grouped transposed conv1d": ((8, 3, 3), with_options(layers.torch.conv_transpose(1), groups=2), (8, 9),
                                         lambda x, w: in_groups(transposed, 2, x, w, 0)),
-    "keras transposed conv2d": ((3, 3, 5, 3), kernels.KERAS_CONV2D_TRANSPOSE, (3, 6, 6),
+    "keras transposed conv2d": ((3, 3, 5, 3), layers.keras.conv_transpose(2), (3, 6, 6),
                                 lambda x, w: transposed(x, w.transpose(3, 2, 0, 1))),
-    "flax transposed conv1d": ((3, 4, 5), kernels.FLAX_CONV_TRANSPOSE1D, (4, 9),
+    "flax transposed conv1d": ((3, 4, 5), layers.flax.conv_transpose(1), (4, 9),
                                lambda x, w: transposed(x, w.transpose(1, 2, 0))),
 }  # fmt: skip
 
@@ -154,7 +156,7 @@ def test_fan_out_keeps_the_variance_of_gradients(name):
 def test_one_hot_inputs_have_a_fan_in_of_one():
     rng = np.random.default_rng(0)
     table = rng.standard_normal((50, 64)) / math.sqrt(
-        fans((50, 64), kernels.TORCH_EMBEDDING).fan_in
+        fans((50, 64), layers.torch.embedding()).fan_in
     )
     rows = np.array([np.eye(50)[rng.integers(50)] @ table for _ in range(REPEAT)])
     assert (rows**2).mean() == pytest.approx(1, abs=0.1)
@@ -162,7 +164,7 @@ def test_one_hot_inputs_have_a_fan_in_of_one():
 
 def test_bilinear_inputs_are_pairs():
     rng = np.random.default_rng(0)
-    fan_in = fans((13, 5, 6), kernels.TORCH_BILINEAR).fan_in
+    fan_in = fans((13, 5, 6), layers.torch.bilinear()).fan_in
     outputs = [
         np.einsum("oij,i,j->o", rng.standard_normal((13, 5, 6)) / math.sqrt(fan_in), rng.standard_normal(5), rng.standard_normal(6))
         for _ in range(4000)

@@ -1,4 +1,4 @@
-"""The laws against arbitrary precision: 1e-12 relative, for any bounds (spec: laws/4)."""
+"""The laws against arbitrary precision: 1e-12 relative, for any bounds."""
 
 import math
 import random
@@ -7,7 +7,10 @@ import mpmath
 import pytest
 from scipy import stats
 
-from fanwise import ComplexTruncatedNormal, HaarOrthogonal, Normal, TruncatedNormal
+from fanwise import HaarOrthogonal, Normal, TruncatedNormal
+from fanwise.adapting import ComplexTruncatedNormal
+
+pytestmark = pytest.mark.clause("laws/4")
 
 inf = math.inf
 

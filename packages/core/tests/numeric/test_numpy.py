@@ -1,7 +1,4 @@
-"""The embedded backend.
-
-spec: randomness/1, randomness/4, randomness/6, dtypes/1 to dtypes/5, laws/2, laws/3, errors/3.
-"""
+"""The embedded backend."""
 
 import math
 import subprocess
@@ -12,23 +9,24 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+import fanwise as package
 from fanwise import (
-    DTYPES,
     Axes,
     DtypeError,
+    Entry,
     FanError,
     Fans,
+    Ledger,
     Parameter,
     Recipe,
+    RecipeError,
     Rule,
     SourceError,
     constant,
-    draw,
-    field_of,
     glorot_uniform,
     he_normal,
-    inner_bounds,
     normal,
+    ones,
     orthogonal,
     plan_model,
     resolve,
@@ -37,8 +35,23 @@ from fanwise import (
     uniform,
     zeros,
 )
-from fanwise._dtypes import _COMPLEX, _REAL
-from fanwise.numpy import NumpySource, init, init_params, measure
+from fanwise._draws.dtypes import _COMPLEX, _REAL
+from fanwise.adapting import DTYPES, draw, field_of, inner_bounds
+from fanwise.numpy import NumpySource, init, init_, init_model, measure_model
+
+pytestmark = pytest.mark.clause(
+    "randomness/1",
+    "randomness/4",
+    "randomness/6",
+    "dtypes/1",
+    "dtypes/2",
+    "dtypes/3",
+    "dtypes/4",
+    "dtypes/5",
+    "laws/2",
+    "laws/3",
+    "errors/3",
+)
 
 AXES = Axes("out in")
 ELEMENTWISE = [normal(std=0.02), glorot_uniform(), truncated_normal(std=0.02)]
@@ -147,7 +160,7 @@ def test_memory_layout_makes_no_difference(scheme, dtype):
         np.empty(shape, number)[::-1],
         np.empty((301, 2, 403), number)[:, 1],
     ):
-        assert init(scheme, shape, AXES, seed=1, path="w", out=out) is out
+        assert init_(out, scheme, AXES, seed=1, path="w") is out
         assert np.array_equal(out, expected)
 
 
@@ -206,7 +219,7 @@ def test_more_than_2_to_the_31_elements():
     row = np.full(width, np.nan, "float16")
     out = np.lib.stride_tricks.as_strided(row, (rows, width), (0, row.itemsize))
     assert out.size > 2**31
-    init(uniform(low=1.0, high=2.0), out.shape, seed=0, path="w", out=out)
+    init_(out, uniform(low=1.0, high=2.0), seed=0, path="w")
     assert row.min() >= 1
     assert row.max() < 2
     assert row.astype(float).mean() == pytest.approx(1.5, abs=5 / math.sqrt(12 * width))
@@ -220,38 +233,44 @@ def test_a_whole_model_is_drawn_from_its_ledger():
     parameters = [
         Parameter("a.weight", (30, 20), AXES),
         Parameter("a.bias", (30,), Axes("out"), kind="bias", fans_of="a.weight"),
-        Parameter("a.frozen", (3,), left_as="frozen"),
+        Parameter("a.frozen", (3,), status="frozen"),
     ]
-    rules = (Rule(scheme=he_normal(), kind="bias"), Rule(scheme=he_normal()))
-    arrays = dict(init_params(plan_model(Recipe(rules), parameters), seed=4))
+    recipe = Recipe([Rule(he_normal(), kind="bias"), Rule(he_normal())])
+    arrays, ledger = init_model(parameters, recipe, seed=4)
+    assert ledger == plan_model(parameters, recipe)
     assert list(arrays) == ["a.weight", "a.bias"]
     assert np.array_equal(
         arrays["a.weight"], init(he_normal(), (30, 20), AXES, seed=4, path="a.weight")
     )
     # Another order, and another layer before it, change nothing.
     more = [Parameter("z.weight", (5, 5), AXES), *reversed(parameters)]
-    changed = dict(init_params(plan_model(Recipe(rules), more), seed=4))
+    changed, _ = init_model(more, recipe, seed=4)
     assert all(np.array_equal(changed[path], array) for path, array in arrays.items())
 
 
 def test_a_model_may_have_complex_parameters_too():
     parameters = [Parameter("w", (3,)), Parameter("phase", (3,), field="complex")]
-    ledger = plan_model(Recipe((Rule(scheme=normal(std=1.0)),)), parameters)
-    found = {
-        path: array.dtype.name for path, array in init_params(ledger, seed=0, dtype="bfloat16")
-    }
-    assert found == {"w": "bfloat16", "phase": "complex64"}
+    arrays, _ = init_model(parameters, normal(std=1.0), seed=0, dtype="bfloat16")
+    dtypes = {path: array.dtype.name for path, array in arrays.items()}
+    assert dtypes == {"w": "bfloat16", "phase": "complex64"}
 
 
 def test_a_bad_parameter_stops_a_model_before_anything_is_drawn():
-    ledger = plan_model(
-        Recipe((Rule(scheme=normal(std=1e5)),)), [Parameter("ok", (3,)), Parameter("b", (3,))]
-    )
+    parameters = [Parameter("ok", (3,)), Parameter("b", (3,))]
+    ledger = plan_model(parameters, normal(std=1e5))
     with pytest.raises(DtypeError) as caught:
-        init_params(ledger, seed=0, dtype="float16")
+        init_model(parameters, ledger, seed=0, dtype="float16")
     assert caught.value.__notes__ == ["parameter: ok"]
     with pytest.raises(SourceError, match="`seed` must be at least 0, got -1"):
-        init_params(ledger, seed=-1)
+        init_model(parameters, ledger, seed=-1)
+    with pytest.raises(RecipeError, match="`recipe` must be a ledger of this model"):
+        init_model(parameters[:1], ledger, seed=0)
+
+
+def measure(plan, array):
+    """What is measured of an array, by the public way."""
+    parameter = Parameter("w", plan.shape, plan.axes, field=plan.field)
+    return measure_model({"w": array}, Ledger((Entry(parameter, "initialized", plan=plan),)))["w"]
 
 
 def test_measure_sees_what_is_wrong():
@@ -269,7 +288,9 @@ def test_measure_compares_what_a_law_fixes_exactly():
     zero = resolve(zeros(), (4,))
     assert measure(zero, np.zeros(4)).mean_z is None
     assert measure(zero, np.ones(4)).mean_z == math.inf
-    with pytest.raises(SourceError, match=r"`array` must have the plan's shape \(4,\), got \(3,\)"):
+    with pytest.raises(
+        SourceError, match=r"`array` must have the shape \(4,\) of the plan, got \(3,\)"
+    ):
         measure(zero, np.zeros(3))
 
 
@@ -283,6 +304,45 @@ def test_measure_pools_blocks_of_different_laws():
     assert found.std == pytest.approx(expected, rel=0.01)
 
 
+RNG = np.random.default_rng(0)
+
+
+def test_a_generator_is_drawn_from_and_advanced():
+    drawn = [init(normal(std=1.0), (3,), rng=np.random.default_rng(5)) for _ in range(2)]
+    assert np.array_equal(*drawn)
+    generator = np.random.default_rng(5)
+    first, second = (init(normal(std=1.0), (3,), rng=generator) for _ in range(2))
+    assert np.array_equal(first, drawn[0])
+    assert not np.array_equal(first, second)
+    assert init(orthogonal(), (3, 3), AXES, rng=generator).shape == (3, 3)
+
+
+def test_nothing_random_needs_no_seed():
+    assert init(ones(), (3,)).tolist() == [1, 1, 1]
+    assert init_(np.empty(3), zeros()).tolist() == [0, 0, 0]
+
+
+def test_padding_is_zero_in_every_member():
+    """`padding` counts along `in`."""
+    plan = resolve(normal(std=1.0), (2, 5, 3), Axes("stack in out", one_hot=True), padding=0)
+    array = draw(plan, NumpySource(0, "embed"))
+    assert (array == 0).all(axis=2).tolist() == [[True, False, False, False, False]] * 2
+    measured = measure(plan, array)
+    assert measured.std == pytest.approx(array[:, 1:].std(), rel=0.1)
+    out = np.ones((5, 2), "float32")
+    plan = resolve(normal(std=1.0), (5, 2), Axes("in out", one_hot=True), padding=3)
+    draw(plan, NumpySource(0, "embed"), out=out)
+    assert (out == 0).all(axis=1).tolist() == [False, False, False, True, False]
+
+
+def test_measure_does_not_count_padding():
+    axes = Axes("in out", one_hot=True)
+    plan = resolve(normal(std=1.0), (40, 5000), axes, padding=7)
+    array = draw(plan, NumpySource(0, "embed"))
+    assert abs(measure(plan, array).std_z) < 4
+    assert measure(resolve(normal(std=1.0), (40, 5000), axes), array).std_z < -6
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
@@ -291,10 +351,14 @@ def test_measure_pools_blocks_of_different_laws():
         (lambda: init(zeros(), (3,), seed=0, path="w", dtype=bool), DtypeError, "got 'bool'"),
         (lambda: init(zeros(), (3,), seed=0, path="w", dtype=np.longdouble), DtypeError, "got 'float128'"),
         (
-            lambda: init(zeros(), (3,), seed=0, path="w", out=np.zeros(4, "float32")),
+            lambda: draw(resolve(zeros(), (3,)), NumpySource(0), out=np.zeros(4, "float32")),
             SourceError,
             r"`out` must have the shape \(3,\), got \(4,\)",
         ),
+        (lambda: init(normal(std=1.0), (3,), path="w"), SourceError, "`seed` and `path`, or `rng`, must be given to draw normal"),
+        (lambda: init(normal(std=1.0), (3,), seed=0), SourceError, "`path` must come with a seed, got an empty one"),
+        (lambda: init(normal(std=1.0), (3,), seed=0, rng=RNG), SourceError, "`rng` must come without a seed and a path, got 0"),
+        (lambda: init(normal(std=1.0), (3,), rng=3), SourceError, "`rng` must be a numpy.random.Generator, got 3"),
         (lambda: init(zeros(), (3,), seed=0, path="a..b"), SourceError, "`path` must have segments"),
         (lambda: init(he_normal(), (3,), Axes("out"), seed=0, path="w"), FanError, "`axes` must have an 'in'"),
         (
@@ -312,11 +376,11 @@ def test_measure_pools_blocks_of_different_laws():
             SourceError,
             "`out` must be of dtype float32, got int64",
         ),
-        (lambda: init(zeros(), (3,), seed=0, path="w", out=[0, 0, 0]), SourceError, "`out` must be a writable array, got list"),
+        (lambda: init_([0, 0, 0], zeros(), seed=0, path="w"), SourceError, "`array` must be a writable array, got list"),
         (
-            lambda: init(zeros(), (3,), seed=0, path="w", out=np.broadcast_to(np.float32(0), (3,))),
+            lambda: init_(np.broadcast_to(np.float32(0), (3,)), zeros(), seed=0, path="w"),
             SourceError,
-            "`out` must be a writable array, got ndarray",
+            "`array` must be a writable array, got ndarray",
         ),
         (lambda: init(zeros(), (3,), seed=0, path=""), SourceError, "`path` must have segments"),
         (lambda: init(zeros(), (3,), seed=0, path=3), SourceError, "`path` must be a string or a sequence of strings, got 3"),
@@ -336,7 +400,7 @@ def test_errors_name_the_argument_the_rule_and_the_value(call, error, message):
 def test_ml_dtypes_is_needed_for_its_dtypes_only():
     code = (
         "import sys; sys.modules['ml_dtypes'] = None\n"
-        f"import {init.__module__} as backend, {init.__module__.rpartition('.')[0]} as package\n"
+        f"import {package.__name__}.numpy as backend, {package.__name__} as package\n"
         "backend.init(package.zeros(), (3,), seed=0, path='w')\n"
         "try: backend.init(package.zeros(), (3,), seed=0, path='w', dtype='bfloat16')\n"
         "except package.DtypeError as error: print(error)\n"

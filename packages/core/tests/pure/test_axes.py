@@ -1,10 +1,14 @@
-"""spec: axes/1, axes/2, axes/3, axes/4, axes/5, axes/6, axes/7, axes/8, axes/9."""
+"""Axes: roles, options, and the axes of usual layers."""
 
 import dataclasses
 
 import pytest
 
-from fanwise import Axes, AxesError, block_fans, fans, kernels, normal, resolve
+from fanwise import Axes, AxesError, block_fans, fans, layers, normal, resolve
+
+pytestmark = pytest.mark.clause(
+    "axes/1", "axes/2", "axes/3", "axes/4", "axes/5", "axes/6", "axes/7", "axes/8", "axes/9"
+)
 
 
 def test_a_string_and_a_sequence_of_roles_are_the_same():
@@ -173,7 +177,38 @@ def test_other_equations_are_errors(equation, message):
         Axes.from_einsum(equation)
 
 
-def test_named_kernels_are_axes_and_all_listed():
-    named = {name: value for name, value in vars(kernels).items() if isinstance(value, Axes)}
-    assert sorted(named) == list(kernels.__all__)
-    assert len(named) > 40
+CONVOLUTIONS = [
+    (layers.torch.conv(2, groups=4), "out in kernel kernel"),
+    (layers.torch.conv_transpose(1, stride=2), "in out kernel"),
+    (layers.keras.conv(3), "kernel kernel kernel in out"),
+    (layers.keras.depthwise_conv(1), "kernel stack out"),
+    (layers.keras.conv_transpose(2), "kernel kernel out in"),
+    (layers.flax.conv_transpose(1), "kernel in out"),
+    (layers.flax.conv_transpose(1, transpose_kernel=True), "kernel out in"),
+    (layers.flax.conv_local(2), "stack stack in out"),
+    (layers.equinox.conv(1), "out in kernel"),
+    (layers.haiku.conv_transpose(2), "kernel kernel out in"),
+]
+
+
+@pytest.mark.clause("axes/8")
+@pytest.mark.parametrize(("axes", "roles"), CONVOLUTIONS)
+def test_layers_have_axes_by_framework(axes, roles):
+    assert " ".join(axes.roles) == roles
+
+
+@pytest.mark.parametrize("framework", layers.__all__)
+def test_layers_are_listed_and_documented(framework):
+    module = getattr(layers, framework)
+    assert sorted(module.__all__) == list(module.__all__)
+    for name in module.__all__:
+        assert getattr(module, name).__doc__.startswith("Return the axes of ")
+
+
+def test_layers_refuse_what_no_axes_say():
+    with pytest.raises(
+        AxesError, match="`stride` must be 1 for a grouped transposed convolution, got 2"
+    ):
+        layers.equinox.conv_transpose(1, groups=2, stride=2)
+    with pytest.raises(AxesError, match="`dimensions` must be a whole number, got 'two'"):
+        layers.torch.conv("two")

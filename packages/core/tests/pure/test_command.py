@@ -8,9 +8,9 @@ import pytest
 
 import fanwise as package
 from fanwise import Axes, Ledger, Parameter, Recipe, Rule, he_normal, model_to_data, zeros
-from fanwise._cli import main
+from fanwise.cli.main import main
 
-RECIPE = Recipe((Rule(scheme=zeros(), kind="bias"), Rule(scheme=he_normal())))
+RECIPE = Recipe((Rule(zeros(), kind="bias"), Rule(he_normal())))
 MODEL = (
     Parameter("fc.weight", (8, 2), Axes("out in")),
     Parameter("fc.bias", (8,), Axes("out"), kind="bias"),
@@ -75,7 +75,7 @@ def test_explain_prints_numbers_formula_and_reference(arguments, expected, capsy
 
 def test_errors_are_one_line_with_notes(files, tmp_path, capsys):
     bad = tmp_path / "bad.json"
-    bad.write_text(json.dumps(Recipe((Rule(scheme=he_normal()),)).to_data()))
+    bad.write_text(json.dumps(Recipe((Rule(he_normal(), kind="*"),)).to_data()))
     assert main(["plan", files[0], "--recipe", str(bad)]) == 1
     error = capsys.readouterr().err
     assert error.startswith("error: `axes` must have an 'in' or a 'kernel' axis")

@@ -1,22 +1,14 @@
-"""spec: dtypes/1, dtypes/2, dtypes/3, dtypes/4, dtypes/5."""
+"""Storage dtypes: what they can hold."""
 
 import math
 import struct
 
 import pytest
 
-from fanwise import (
-    DTYPES,
-    DtypeError,
-    check_draw,
-    compute_dtype,
-    constant,
-    field_of,
-    inner_bounds,
-    normal,
-    resolve,
-    uniform,
-)
+from fanwise import DtypeError, constant, normal, resolve, uniform
+from fanwise.adapting import DTYPES, check_draw, compute_dtype, field_of, inner_bounds
+
+pytestmark = pytest.mark.clause("dtypes/1", "dtypes/2", "dtypes/3", "dtypes/4", "dtypes/5")
 
 
 def test_the_computing_dtype_is_float32_or_wider():

@@ -1,4 +1,4 @@
-"""spec: terms/4, fans/1, fans/2, fans/3, fans/4, fans/5, fans/6, fans/7.
+"""Fans of every kind of layer, and what has none.
 
 The expected fans are counted by hand; `numeric/test_fans_experiment.py` proves them by experiment.
 """
@@ -9,7 +9,11 @@ from fractions import Fraction
 
 import pytest
 
-from fanwise import Axes, FanError, Fans, block_fans, fans, he_normal, kernels, resolve
+from fanwise import Axes, FanError, Fans, block_fans, fans, he_normal, layers, resolve
+
+pytestmark = pytest.mark.clause(
+    "terms/4", "fans/1", "fans/2", "fans/3", "fans/4", "fans/5", "fans/6", "fans/7"
+)
 
 
 def grouped(axes, groups, **options):
@@ -19,49 +23,49 @@ def grouped(axes, groups, **options):
 @pytest.mark.parametrize(
     ("shape", "axes", "expected"),
     [
-        ((7, 5), kernels.TORCH_LINEAR, (5, 7)),
-        ((5, 7), kernels.KERAS_DENSE, (5, 7)),
-        ((11, 5, 3), kernels.TORCH_CONV1D, (15, 33)),
-        ((128, 16, 3, 3), kernels.TORCH_CONV2D, (144, 1152)),
-        ((3, 3, 16, 128), kernels.KERAS_CONV2D, (144, 1152)),
-        ((8, 4, 2, 3, 5), kernels.TORCH_CONV3D, (120, 240)),
+        ((7, 5), layers.torch.linear(), (5, 7)),
+        ((5, 7), layers.keras.dense(), (5, 7)),
+        ((11, 5, 3), layers.torch.conv(1), (15, 33)),
+        ((128, 16, 3, 3), layers.torch.conv(2), (144, 1152)),
+        ((3, 3, 16, 128), layers.keras.conv(2), (144, 1152)),
+        ((8, 4, 2, 3, 5), layers.torch.conv(3), (120, 240)),
         # Grouped by 4, 64 -> 128 channels: D6, D27.
-        ((128, 16, 3, 3), grouped(kernels.TORCH_CONV2D, 4), (144, 288)),
-        ((3, 3, 16, 128), grouped(kernels.FLAX_CONV2D, 4), (144, 288)),
+        ((128, 16, 3, 3), grouped(layers.torch.conv(2), 4), (144, 288)),
+        ((3, 3, 16, 128), grouped(layers.flax.conv(2), 4), (144, 288)),
         # Depthwise, 64 channels, multiplier 1 and 2: D6.
-        ((64, 1, 3, 3), grouped(kernels.TORCH_CONV2D, 64), (9, 9)),
-        ((3, 3, 64, 1), kernels.KERAS_DEPTHWISE_CONV2D, (9, 9)),
-        ((3, 3, 64, 2), kernels.KERAS_DEPTHWISE_CONV2D, (9, 18)),
-        ((128, 1, 3, 3), grouped(kernels.TORCH_CONV2D, 64), (9, 18)),
+        ((64, 1, 3, 3), grouped(layers.torch.conv(2), 64), (9, 9)),
+        ((3, 3, 64, 1), layers.keras.depthwise_conv(2), (9, 9)),
+        ((3, 3, 64, 2), layers.keras.depthwise_conv(2), (9, 18)),
+        ((128, 1, 3, 3), grouped(layers.torch.conv(2), 64), (9, 18)),
         # Transposed, 64 -> 128 channels: D9.
-        ((64, 128, 3, 3), kernels.TORCH_CONV_TRANSPOSE2D, (576, 1152)),
-        ((3, 3, 128, 64), kernels.KERAS_CONV2D_TRANSPOSE, (576, 1152)),
-        ((3, 3, 64, 128), kernels.FLAX_CONV_TRANSPOSE2D, (576, 1152)),
-        ((3, 3, 128, 64), kernels.FLAX_CONV_TRANSPOSE2D_TRANSPOSED_KERNEL, (576, 1152)),
+        ((64, 128, 3, 3), layers.torch.conv_transpose(2), (576, 1152)),
+        ((3, 3, 128, 64), layers.keras.conv_transpose(2), (576, 1152)),
+        ((3, 3, 64, 128), layers.flax.conv_transpose(2), (576, 1152)),
+        ((3, 3, 128, 64), layers.flax.conv_transpose(2, transpose_kernel=True), (576, 1152)),
         # The same with kernel 4 and stride 2, exactly.
-        ((64, 128, 4, 4), grouped(kernels.TORCH_CONV_TRANSPOSE2D, 1, stride=2), (256, 2048)),
+        ((64, 128, 4, 4), grouped(layers.torch.conv_transpose(2), 1, stride=2), (256, 2048)),
         # Transposed and grouped: `in` counts all 64 units, `out` the 32 of one of 4 groups.
-        ((64, 32, 3, 3), grouped(kernels.TORCH_CONV_TRANSPOSE2D, 4), (144, 288)),
+        ((64, 32, 3, 3), grouped(layers.torch.conv_transpose(2), 4), (144, 288)),
         # Strided: an input meets 9/4 of the taps of a 3 x 3 kernel on average.
-        ((8, 4, 3, 3), grouped(kernels.TORCH_CONV2D, 1, stride=2), (36, 18)),
-        ((8, 5, 3), grouped(kernels.TORCH_CONV1D, 1, stride=2), (15, 12)),
-        ((5, 5, 3), grouped(kernels.TORCH_CONV1D, 1, stride=2), (15, Fraction(15, 2))),
+        ((8, 4, 3, 3), grouped(layers.torch.conv(2), 1, stride=2), (36, 18)),
+        ((8, 5, 3), grouped(layers.torch.conv(1), 1, stride=2), (15, 12)),
+        ((5, 5, 3), grouped(layers.torch.conv(1), 1, stride=2), (15, Fraction(15, 2))),
         # Stacks: experts (D2), scanned layers (D8), batched dense layers (D7), positions (D9).
-        ((8, 256, 512), kernels.FLAX_DENSE_STACK, (256, 512)),
+        ((8, 256, 512), layers.flax.dense_general(batch=1), (256, 512)),
         ((24, 3, 64, 128), Axes("stack stack in out"), (64, 128)),
-        ((8, 8, 27, 16), kernels.FLAX_CONV_LOCAL2D, (27, 16)),
+        ((8, 8, 27, 16), layers.flax.conv_local(2), (27, 16)),
         # Attention projections: D8, D13.
-        ((64, 4, 16), kernels.KERAS_ATTENTION_PROJECTION, (64, 64)),
-        ((4, 16, 64), kernels.KERAS_ATTENTION_OUTPUT, (64, 64)),
-        ((4, 64, 16), kernels.FLAX_EINSUM_HEADS, (64, 64)),
+        ((64, 4, 16), layers.keras.attention_projection(), (64, 64)),
+        ((4, 16, 64), layers.keras.attention_output(), (64, 64)),
+        ((4, 64, 16), layers.flax.einsum("...d,hdk->...hk"), (64, 64)),
         # Fused: packed q, k, v (D11); gates (D10).
-        ((192, 64), kernels.TORCH_ATTENTION_IN_PROJ, (64, 64)),
-        ((40, 7), kernels.TORCH_LSTM, (7, 10)),
-        ((7, 30), kernels.KERAS_GRU, (7, 10)),
+        ((192, 64), layers.torch.attention_in_proj(), (64, 64)),
+        ((40, 7), layers.torch.lstm(), (7, 10)),
+        ((7, 30), layers.keras.gru(), (7, 10)),
         ((64, 3, 4, 16), Axes("in stack out out"), (64, 64)),
         # A table's rows are looked up one at a time; the inputs of a bilinear form are pairs.
-        ((1000, 64), kernels.TORCH_EMBEDDING, (1, 64)),
-        ((30, 10, 20), kernels.TORCH_BILINEAR, (200, 30)),
+        ((1000, 64), layers.torch.embedding(), (1, 64)),
+        ((30, 10, 20), layers.torch.bilinear(), (200, 30)),
         # A role without an axis counts one unit.
         ((9,), Axes("in"), (9, 1)),
         ((3, 3), Axes("kernel kernel"), (9, 9)),
@@ -148,10 +152,6 @@ def test_fans_may_be_given_for_each_block():
             "`fan` must be one of 'in', 'out', 'avg', 'geometric', 'max', 'min', got 'mean'",
         ),
         (lambda: Fans(0, 2).value("in"), "`fan` 'in' must be a positive count, got 0 of (0, 2)"),
-        (
-            lambda: resolve(he_normal(), (5, 0), Axes("out in")),
-            "`fan` 'in' must be a positive count, got 0 of (0, 5)",
-        ),
     ],
 )
 def test_errors_name_the_argument_the_rule_and_the_value(make, message):

@@ -1,4 +1,4 @@
-"""spec: terms/3, gains/1, gains/2, gains/3, gains/4, gains/5."""
+"""Gains of activations, to 1e-10."""
 
 import math
 import struct
@@ -6,6 +6,8 @@ import struct
 import pytest
 
 from fanwise import GainError, gain
+
+pytestmark = pytest.mark.clause("terms/3", "gains/1", "gains/2", "gains/3", "gains/4", "gains/5")
 
 PHI = 0.5 * math.erfc(-1 / math.sqrt(2))  # of one standard deviation
 DENSITY = math.exp(-0.5) / math.sqrt(2 * math.pi)

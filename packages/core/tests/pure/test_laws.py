@@ -1,4 +1,4 @@
-"""spec: laws/1, laws/2, laws/3, laws/5, laws/6, laws/7, errors/4: closed forms and edge cases.
+"""Laws: closed forms and edge cases.
 
 `numeric/test_laws_reference.py` compares with arbitrary precision.
 """
@@ -8,9 +8,6 @@ import math
 import pytest
 
 from fanwise import (
-    ComplexNormal,
-    ComplexTruncatedNormal,
-    ComplexUniform,
     Constant,
     HaarOrthogonal,
     LawError,
@@ -18,7 +15,11 @@ from fanwise import (
     TruncatedNormal,
     Uniform,
     ZeroInflated,
-    law_data,
+)
+from fanwise.adapting import ComplexNormal, ComplexTruncatedNormal, ComplexUniform, law_data
+
+pytestmark = pytest.mark.clause(
+    "laws/1", "laws/2", "laws/3", "laws/5", "laws/6", "laws/7", "errors/4"
 )
 
 LAWS = [

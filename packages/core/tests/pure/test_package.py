@@ -77,4 +77,4 @@ def test_modules_are_short_or_say_why(module):
 def test_numpy_is_asked_for_by_name():
     code = f"import sys; sys.modules['numpy'] = None; import {package.__name__}.numpy"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert "ModuleNotFoundError: the embedded backend needs NumPy" in found.stderr
+    assert "ModuleNotFoundError: this module needs NumPy" in found.stderr

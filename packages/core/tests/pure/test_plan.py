@@ -1,4 +1,4 @@
-"""spec: terms/1, schemes/3, schemes/8 to schemes/13, errors/1, errors/2."""
+"""Plans: what a scheme, a shape and axes resolve to."""
 
 import math
 
@@ -20,6 +20,19 @@ from fanwise import (
     sparse,
     truncated_normal,
     uniform,
+)
+
+pytestmark = pytest.mark.clause(
+    "terms/1",
+    "schemes/3",
+    "schemes/8",
+    "schemes/9",
+    "schemes/10",
+    "schemes/11",
+    "schemes/12",
+    "schemes/13",
+    "errors/1",
+    "errors/2",
 )
 
 
@@ -46,7 +59,7 @@ def test_a_plan_has_one_law_if_its_blocks_share_it():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: resolve(he_normal(), (3, 4)), AxesError, "`axes` must be given for variance_scaling, got None"),
+        (lambda: resolve(he_normal(), (3, 4)), AxesError, "`axes` must be given for he_normal, got None"),
         (lambda: resolve("he_normal", (3, 4), Axes("out in")), SchemeError, "`scheme` must be a Scheme, such as he_normal(), got 'he_normal'"),
         (lambda: resolve(he_normal, (3, 4), Axes("out in")), SchemeError, "`scheme` must be a Scheme, such as he_normal(), got <function"),
         (lambda: resolve(he_normal(), (3, 4), "out in"), AxesError, "`axes` must be an Axes, such as Axes('out in'), got 'out in'"),
@@ -64,9 +77,9 @@ def test_a_plan_has_one_law_if_its_blocks_share_it():
         ),
         (lambda: resolve(orthogonal(), (3, 4)), AxesError, "`axes` must be given for orthogonal, got None"),
         (
-            lambda: resolve(orthogonal(), (0, 4), Axes("out in")),
-            SchemeError,
-            "`shape` must have no axis of size 0 for orthogonal, got ",
+            lambda: resolve(orthogonal(), (0, 4), Axes("out in")).law,
+            LawError,
+            "`shape` must not be empty to have a law, got (0, 4)",
         ),
         (
             lambda: resolve(identity(), (3, 4, 3), Axes("out in kernel")),

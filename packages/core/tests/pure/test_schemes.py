@@ -1,4 +1,4 @@
-"""spec: terms/1, terms/2, schemes/1, schemes/2, schemes/4 to schemes/8, schemes/10 to schemes/13, errors/4."""
+"""Schemes: what their names mean, and what they refuse."""
 
 import dataclasses
 import json
@@ -6,14 +6,18 @@ import math
 
 import pytest
 
+import fanwise
 import fanwise as package
 from fanwise import (
     Axes,
+    GainError,
     Scheme,
     SchemeError,
+    by_block,
     constant,
     delta_orthogonal,
     dirac,
+    gain,
     glorot_normal,
     glorot_uniform,
     he_normal,
@@ -30,6 +34,23 @@ from fanwise import (
     uniform,
     variance_scaling,
     zeros,
+)
+
+pytestmark = pytest.mark.clause(
+    "terms/1",
+    "terms/2",
+    "schemes/1",
+    "schemes/2",
+    "schemes/4",
+    "schemes/5",
+    "schemes/6",
+    "schemes/7",
+    "schemes/8",
+    "schemes/10",
+    "schemes/11",
+    "schemes/12",
+    "schemes/13",
+    "errors/4",
 )
 
 SHAPE, AXES = (7, 11), Axes("out in")  # fan_in 11, fan_out 7
@@ -269,12 +290,11 @@ def test_sparse_counts_are_per_unit_of_the_named_role():
         (lambda: sparse(sparsity=0.5, std=1.0, per="row"), "`per` must be one of 'out', 'in', got 'row'"),
         (lambda: zeros().scaled(0.0), "`factor` must be positive, got 0.0"),
         (
-            lambda: Scheme("he_normal", ()),
-            "`name` must be one of 'constant', 'uniform', 'normal', 'truncated_normal', 'variance_scaling', "
-            "'orthogonal', 'delta_orthogonal', 'identity', 'dirac', 'sparse', got 'he_normal'",
+            lambda: Scheme("normal", ()),
+            "`normal` must have the option `std`, got {}",
         ),
         (lambda: Scheme.from_data(3), "`scheme` must be a name or an object with a 'name', got 3"),
-        (lambda: Scheme.from_data({"name": "normal"}), "`normal` must have the option `std`, got {'name': 'normal'}"),
+        (lambda: Scheme.from_data({"name": "normal"}), "`normal` must have the option `std`, got {}"),
         (
             lambda: Scheme.from_data({"name": "normal", "stddev": 1}),
             "`normal` must have only the options ['mean', 'std'], got 'stddev'",
@@ -288,5 +308,68 @@ def test_errors_name_the_argument_the_rule_and_the_value(make, message):
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
-    with pytest.raises(SchemeError, match=r"one of constant, .*, zeros, got 'xavier'"):
+    with pytest.raises(SchemeError, match=r"one of by_block, constant, .*, zeros, got 'xavier'"):
         Scheme.from_data("xavier")
+
+
+@pytest.mark.clause("schemes/14")
+def test_a_gain_may_be_that_of_an_activation_by_name():
+    assert he_normal(gain="relu") == he_normal()
+    assert lecun_normal(gain=("leaky_relu", 0.5)) == lecun_normal(
+        gain=gain("leaky_relu", parameters=0.5)
+    )
+    assert lecun_normal(gain="gelu")["gain"] == pytest.approx(1.5335304412, rel=1e-9)
+    with pytest.raises(GainError, match="gelew"):
+        orthogonal(gain="gelew")
+
+
+@pytest.mark.clause("schemes/2")
+@pytest.mark.parametrize(
+    "scheme",
+    [
+        he_normal(fan="out"),
+        he_normal(gain=("leaky_relu", 0.5)),
+        uniform(bound=0.5),
+        zeros(),
+        normal(std=1).over_depth("index", branches=1),
+        by_block(schemes=(zeros(), ones())),
+        truncated_normal(std=1.0, low=-math.inf, high=3),
+    ],
+    ids=str,
+)
+def test_a_scheme_is_saved_in_the_words_that_were_written(scheme):
+    data = json.loads(json.dumps(scheme.to_data()))
+    read = Scheme.from_data(data)
+    assert read == scheme
+    assert repr(read) == repr(scheme)
+    assert data["name"] == scheme.name
+    assert eval(repr(scheme), {**vars(fanwise), "inf": math.inf}) == scheme
+
+
+def test_the_words_that_were_written_are_printed():
+    assert repr(he_normal(fan="out")) == "he_normal(fan='out')"
+    assert he_normal(fan="out").to_data() == {"name": "he_normal", "fan": "out"}
+    assert repr(glorot_uniform(gain="tanh")) == "glorot_uniform(gain='tanh')"
+    assert (
+        repr(normal(std=0.02).over_depth(12, power=-1))
+        == "normal(std=0.02).over_depth(12, power=-1.0)"
+    )
+    assert repr(he_normal(gain="relu").scaled(2.0)) == f"he_normal(gain={2 * 2**0.5!r})"
+    assert he_normal(fan="out") != he_normal()
+    assert hash(he_normal()) == hash(variance_scaling(gain=2**0.5, family="normal"))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: he_normal("out"), r"`he_normal` takes its options by name, got \('out',\)"),
+        (lambda: by_block(schemes=()), r"`schemes` must be one or more schemes, got \(\)"),
+        (lambda: by_block(schemes=["ones"]), "`schemes` must be a Scheme, such as he_normal"),
+        (lambda: by_block(schemes=[normal(std=1).over_depth("index")]), "must not be by block or by the index"),
+        (lambda: Scheme("normal", {"std": 1, "sd": 2}), "`normal` must have only the options"),
+        (lambda: Scheme("normal", {"std": -1}), "`std` must be positive, got -1.0"),
+    ],
+)  # fmt: skip
+def test_schemes_refuse_what_they_do_not_know(make, message):
+    with pytest.raises(SchemeError, match=message):
+        make()

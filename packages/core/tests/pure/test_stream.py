@@ -1,9 +1,12 @@
-"""spec: randomness/1, randomness/2, randomness/7."""
+"""Keys of streams: known answers, and what a path may be."""
 
 import pytest
 
-from fanwise import STREAM, SourceError, parse_path, stream_key
-from fanwise._stream import philox
+from fanwise import SourceError
+from fanwise._draws.streams import philox
+from fanwise.adapting import STREAM, parse_path, stream_key
+
+pytestmark = pytest.mark.clause("randomness/1", "randomness/2", "randomness/7")
 
 # Known answers of Random123 (Salmon et al. 2011), kat_vectors: philox4x32 10.
 ONES = 0xFFFFFFFF

@@ -1,17 +1,18 @@
 """Weight initialization for JAX, by fanwise: native keys, devices, shardings and layers.
 
-`initializer` makes an initializer of JAX's protocol; `init_params` and `plan_params` are for a
-whole model under a `Recipe`, with the axes of each parameter from its layer's type (`declare`;
-`trace_declarations` where the tree has no layers). `initializers` has the names and laws of
-`jax.nn.initializers`. Schemes and recipes are those of the package `fanwise`.
+`initializer` makes an initializer of the protocol of JAX, and `init` an array. `plan_model`,
+`init_model` and `measure_model` are for a whole model under a `Recipe`. `declare` says what the
+axes of a layer of your own mean; `trace_declarations` finds the layers of a model whose parameters
+are a tree without them. `initializers` has the names and laws of `jax.nn.initializers`. Schemes
+and recipes are in the package `fanwise`.
 """
 
 from . import initializers
-from ._array import SchemeInitializer, initializer
+from ._array import SchemeInitializer, init, initializer
+from ._declarations import trace_declarations
 from ._layers import declare
+from ._model import init_model, measure_model, plan_model
 from ._source import JaxSource
-from ._trace import trace_declarations
-from ._tree import init_params, plan_params
 
 __version__ = "0.1.0"
 
@@ -20,9 +21,11 @@ __all__ = [
     "SchemeInitializer",
     "__version__",
     "declare",
-    "init_params",
+    "init",
+    "init_model",
     "initializer",
     "initializers",
-    "plan_params",
+    "measure_model",
+    "plan_model",
     "trace_declarations",
 ]

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._array import draw_sharded
 from ._core import Axes, Scheme, conformance, field_of, resolve
+from ._sharded import draw_sharded
 from ._source import check_dtype
 
 _NARROW = ("float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import equinox as eqx
 
-from ._core import Axes, Declaration
+from ._core import Axes, AxesError, Declaration, Declarations, Declared, constant, layers
 from ._layers import (
     BUFFER,
     SCALE,
     SHIFT,
-    Declarations,
     bias,
     bias_of_norm,
     declare,
-    repeat,
     scale_of_norm,
     sized,
 )
@@ -21,72 +19,87 @@ from ._layers import (
 
 @declare.register
 def _(layer: eqx.nn.Linear) -> Declarations:
-    sizes = (1 if n == "scalar" else n for n in (layer.out_features, layer.in_features))
-    return {"weight": sized(Declaration(Axes("out in")), tuple(sizes)), "bias": bias("weight")}
-
-
-def _kernel(layer: eqx.nn.Conv | eqx.nn.ConvTranspose, axes: Axes) -> Declarations:
-    inputs = layer.in_channels // layer.groups
-    own = (layer.out_channels, inputs, *layer.kernel_size)
-    declared = Declaration(axes)
-    return {"weight": sized(declared, own), "bias": _channel_bias(layer.num_spatial_dims)}
+    units, inputs = (1 if n == "scalar" else n for n in (layer.out_features, layer.in_features))
+    return {
+        "weight": sized(Declaration(layers.equinox.linear()), (units, inputs)),
+        "bias": sized(bias("weight"), (units,)),
+    }
 
 
 @declare.register
 def _(layer: eqx.nn.Conv) -> Declarations:
-    roles = f"out in {repeat('kernel', layer.num_spatial_dims)}"
-    return _kernel(layer, Axes(roles, groups=layer.groups, stride=layer.stride))
+    axes = layers.equinox.conv(layer.num_spatial_dims, groups=layer.groups, stride=layer.stride)
+    return _convolution(layer, axes)
 
 
 @declare.register
 def _(layer: eqx.nn.ConvTranspose) -> Declarations:
-    roles = f"out in {repeat('kernel', layer.num_spatial_dims)}"
-    # Its kernel has the units of all groups along `out`, as a convolution's.
-    if layer.groups == 1:
-        return _kernel(layer, Axes(roles, stride=layer.stride, transposed=True))
-    if all(step == 1 for step in layer.stride):
-        return _kernel(layer, Axes(roles, groups=layer.groups))
-    # Grouped and strided: no axes say it, and to guess would be worse.
-    return {"bias": _channel_bias(layer.num_spatial_dims, fans_of=None)}
+    taps, groups, stride = layer.num_spatial_dims, layer.groups, layer.stride
+    try:
+        axes = layers.equinox.conv_transpose(taps, groups=groups, stride=stride)
+    except AxesError:  # grouped and strided: no axes say it, and to guess would be worse
+        return {"bias": Declaration(layers.equinox.bias(layer.num_spatial_dims), "bias")}
+    return _convolution(layer, axes)
+
+
+def _convolution(layer: eqx.nn.Conv | eqx.nn.ConvTranspose, axes: Axes) -> Declarations:
+    inputs = layer.in_channels // layer.groups
+    own = (layer.out_channels, inputs, *layer.kernel_size)
+    spatial = (1,) * layer.num_spatial_dims
+    channels = layers.equinox.bias(layer.num_spatial_dims)
+    return {
+        "weight": sized(Declaration(axes), own),
+        "bias": sized(bias("weight", channels), (layer.out_channels, *spatial)),
+    }
 
 
 @declare.register
 def _(layer: eqx.nn.Embedding) -> Declarations:
     own = (layer.num_embeddings, layer.embedding_size)
-    return {"weight": sized(Declaration(Axes("in out", one_hot=True), "embedding"), own)}
+    return {"weight": sized(Declaration(layers.equinox.embedding(), "embedding"), own)}
 
 
 @declare.register
 def _(layer: eqx.nn.GRUCell) -> Declarations:
-    # The bias of the new state's gate is added to what comes of the state.
-    return {**_gates(layer, 3), "bias_n": bias("weight_hh")}
+    # The bias of the gate of the new state is added to what comes of the state.
+    bias_n = sized(bias("weight_hh"), (layer.hidden_size,))
+    return {**_gates(layer, 3, layers.equinox.gru()), "bias_n": bias_n}
 
 
 @declare.register
 def _(layer: eqx.nn.LSTMCell) -> Declarations:
-    return _gates(layer, 4)
+    return _gates(layer, 4, layers.equinox.lstm())
 
 
-def _gates(layer: eqx.nn.GRUCell | eqx.nn.LSTMCell, count: int) -> Declarations:
-    units = count * layer.hidden_size
-    gates = Declaration(Axes("out in", blocks={"out": count}))
+def _gates(layer: eqx.nn.GRUCell | eqx.nn.LSTMCell, count: int, axes: Axes) -> dict[str, Declared]:
+    units, gates = count * layer.hidden_size, Declaration(axes)
     return {
         "weight_ih": sized(gates, (units, layer.input_size)),
         "weight_hh": sized(gates, (units, layer.hidden_size)),
-        "bias": sized(bias("weight_ih", Axes("out", blocks={"out": count})), (units,)),
+        "bias": sized(bias("weight_ih", layers.torch.bias(count)), (units,)),
     }
 
 
 @declare.register(eqx.nn.LayerNorm)
 @declare.register(eqx.nn.RMSNorm)
 def _(layer: eqx.nn.LayerNorm | eqx.nn.RMSNorm) -> Declarations:
-    return {"weight": scale_of_norm(layer.shape), "bias": bias_of_norm(layer.shape)}
+    shape = layer.shape
+    return {
+        "weight": sized(scale_of_norm(shape), shape),
+        "bias": sized(bias_of_norm(shape), shape),
+    }
 
 
-@declare.register(eqx.nn.GroupNorm)
-@declare.register(eqx.nn.BatchNorm)
-def _(layer: eqx.Module) -> Declarations:
-    return {"weight": SCALE, "bias": SHIFT}
+@declare.register
+def _(layer: eqx.nn.GroupNorm) -> Declarations:
+    own = (layer.channels or 0,)
+    return {"weight": sized(SCALE, own), "bias": sized(SHIFT, own)}
+
+
+@declare.register
+def _(layer: eqx.nn.BatchNorm) -> Declarations:
+    own = (layer.input_size,)
+    return {"weight": sized(SCALE, own), "bias": sized(SHIFT, own)}
 
 
 @declare.register(eqx.nn.StateIndex)
@@ -96,13 +109,9 @@ def _(layer: eqx.Module) -> Declarations:
 
 @declare.register
 def _(layer: eqx.nn.PReLU) -> Declarations:
-    return {"negative_slope": Declaration(kind="slope")}
+    return {"negative_slope": Declaration(kind="slope", default=constant(value=0.25))}
 
 
 @declare.register(eqx.nn.WeightNorm)
 def _(layer: eqx.Module) -> Declarations:
     return {"g": scale_of_norm}
-
-
-def _channel_bias(spatial: int, fans_of: str | None = "weight") -> Declaration:
-    return Declaration(Axes(f"out {repeat('stack', spatial)}"), "bias", fans_of)

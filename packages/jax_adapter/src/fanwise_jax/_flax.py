@@ -9,33 +9,38 @@ from typing import Any
 
 from flax import linen, nnx
 
-from ._core import Axes, Declaration
+from ._core import Axes, Declaration, Declarations, Declared, constant, layers
 from ._layers import (
     BUFFER,
+    LORA_B,
     MEAN,
     SCALE,
     SHIFT,
     VARIANCE,
-    DeclarationOfShape,
-    Declarations,
     Shape,
     bias,
     bias_of_norm,
     declare,
     layers_around,
     look_up,
-    repeat,
     scale_of_norm,
     sized,
     stacks,
 )
+from ._private import params_of_lstm, path_of_transform, wrapped_by_nnx
 from ._tree import Leaf, abstract_init, is_array, walk
 
 
-def _kernel(layer: Any, axes: Axes, kind: str = "weight") -> DeclarationOfShape:
+def _kernel(layer: Any, axes: Axes, kind: str = "weight") -> Declared:
     """A kernel of the axes; one of nnx may be stacked, of which its layer does not know."""
     declared = Declaration(axes, kind)
     return sized(declared, _shape_of_kernel(layer)) if isinstance(layer, nnx.Module) else declared
+
+
+def _bias(layer: Any) -> Declared:
+    """The bias of as many units as the layer has."""
+    declared, is_nnx = bias("kernel"), isinstance(layer, nnx.Module)
+    return sized(declared, (layer.out_features,)) if is_nnx else declared
 
 
 def _shape_of_kernel(layer: Any) -> Shape:
@@ -49,10 +54,10 @@ def _shape_of_kernel(layer: Any) -> Shape:
 
 
 @declare.register(linen.Dense)
-@declare.register(linen.recurrent.DenseParams)
+@declare.register(params_of_lstm(linen))
 @declare.register(nnx.Linear)
 def _(layer: Any) -> Declarations:
-    return {"kernel": _kernel(layer, Axes("in out")), "bias": bias("kernel")}
+    return {"kernel": _kernel(layer, layers.flax.dense()), "bias": _bias(layer)}
 
 
 @declare.register
@@ -68,12 +73,13 @@ def _(layer: nnx.LinearGeneral) -> Declarations:
 
 
 def _general(layer: Any, copies: int, inputs: int, outputs: int) -> Declarations:
-    copied = repeat("stack", copies)
-    kernel = Axes(f"{copied} {repeat('in', inputs)} {repeat('out', outputs)}")
-    return {
-        "kernel": _kernel(layer, kernel),
-        "bias": bias("kernel", Axes(f"{copied} {repeat('out', outputs)}")),
-    }
+    kernel = layers.flax.dense_general(inputs, outputs, batch=copies)
+    units = bias("kernel", Axes(role for role in kernel.roles if role != "in"))
+    is_nnx = isinstance(layer, nnx.Module)
+    if is_nnx:
+        own = (*dict(layer.batch_axis).values(), *layer.out_features)
+        return {"kernel": _kernel(layer, kernel), "bias": sized(units, own)}
+    return {"kernel": _kernel(layer, kernel), "bias": units}
 
 
 @declare.register(linen.Einsum)
@@ -81,10 +87,10 @@ def _general(layer: Any, copies: int, inputs: int, outputs: int) -> Declarations
 def _(layer: Any) -> Declarations:
     if layer.einsum_str is None:  # given at each call
         return {}
-    axes = Axes.from_einsum(layer.einsum_str)
+    axes = layers.flax.einsum(layer.einsum_str)
 
     def bias_of_einsum(shape: tuple[int, ...]) -> Declaration:
-        return bias("kernel", Axes(repeat("out", len(shape))))
+        return bias("kernel", layers.flax.norm(len(shape)))
 
     return {"kernel": _kernel(layer, axes), "bias": bias_of_einsum}
 
@@ -93,63 +99,54 @@ def _(layer: Any) -> Declarations:
 @declare.register(nnx.Conv)
 def _(layer: Any) -> Declarations:
     taps = _length(layer.kernel_size)
-    axes = Axes(
-        f"{repeat('kernel', taps)} in out",
-        groups=layer.feature_group_count,
-        stride=_strides(layer.strides, taps),
-    )
-    return {"kernel": _kernel(layer, axes), "bias": bias("kernel")}
+    stride = _strides(layer.strides, taps)
+    axes = layers.flax.conv(taps, groups=layer.feature_group_count, stride=stride)
+    return {"kernel": _kernel(layer, axes), "bias": _bias(layer)}
 
 
 @declare.register
 def _(layer: linen.ConvLocal) -> Declarations:
-    positions = repeat("stack", _length(layer.kernel_size))
-    return {
-        "kernel": Declaration(Axes(f"{positions} in out")),
-        "bias": bias("kernel", Axes(f"{positions} out")),
-    }
+    kernel = layers.flax.conv_local(_length(layer.kernel_size))
+    units = Axes(role for role in kernel.roles if role != "in")
+    return {"kernel": Declaration(kernel), "bias": bias("kernel", units)}
 
 
 @declare.register(linen.ConvTranspose)
 @declare.register(nnx.ConvTranspose)
 def _(layer: Any) -> Declarations:
-    taps = _length(layer.kernel_size)
-    axes = Axes(
-        f"{repeat('kernel', taps)} {'out in' if layer.transpose_kernel else 'in out'}",
-        stride=_strides(layer.strides, taps),
-        transposed=True,
-    )
-    return {"kernel": _kernel(layer, axes), "bias": bias("kernel")}
+    taps, transposed = _length(layer.kernel_size), layer.transpose_kernel
+    stride = _strides(layer.strides, taps)
+    axes = layers.flax.conv_transpose(taps, stride=stride, transpose_kernel=transposed)
+    return {"kernel": _kernel(layer, axes), "bias": _bias(layer)}
 
 
 @declare.register(linen.Embed)
 @declare.register(nnx.Embed)
 def _(layer: Any) -> Declarations:
-    return {"embedding": _kernel(layer, Axes("in out", one_hot=True), "embedding")}
+    return {"embedding": _kernel(layer, layers.flax.embedding(), "embedding")}
 
 
 @declare.register
 def _(layer: linen.ConvLSTMCell) -> Declarations:
-    roles = f"{repeat('kernel', _length(layer.kernel_size))} in out"
-    return _gates(4, roles, ih=None, hh=None)
+    return _gates(4, layers.flax.conv_lstm(_length(layer.kernel_size)), ih=None, hh=None)
 
 
 @declare.register
 def _(layer: nnx.OptimizedLSTMCell) -> Declarations:
-    return _gates(4, "in out", dense_i=layer.dense_i, dense_h=layer.dense_h)
+    return _gates(4, layers.flax.lstm(), dense_i=layer.dense_i, dense_h=layer.dense_h)
 
 
 @declare.register
 def _(layer: nnx.GRUCell) -> Declarations:
-    return _gates(3, "in out", dense_i=layer.dense_i, dense_h=layer.dense_h)
+    return _gates(3, layers.flax.gru(), dense_i=layer.dense_i, dense_h=layer.dense_h)
 
 
-def _gates(count: int, roles: str, **layers: Any) -> Declarations:
+def _gates(count: int, axes: Axes, **inner: Any) -> Declarations:
     """Fused kernels and their biases, each in a layer of its own within the cell."""
-    declared: dict[str, DeclarationOfShape] = {}
-    for name, layer in layers.items():
-        declared[f"{name}.kernel"] = _kernel(layer, Axes(roles, blocks={"out": count}))
-        fused = bias(f"{name}.kernel", Axes("out", blocks={"out": count}))
+    declared: dict[str, Declared] = {}
+    for name, layer in inner.items():
+        declared[f"{name}.kernel"] = _kernel(layer, axes)
+        fused = bias(f"{name}.kernel", layers.flax.bias(count))
         own = None if layer is None else (layer.out_features,)
         declared[f"{name}.bias"] = fused if own is None else sized(fused, own)
     return declared
@@ -170,19 +167,20 @@ def _(layer: Any) -> Declarations:
 @declare.register(nnx.InstanceNorm)
 @declare.register(nnx.BatchNorm)
 def _(layer: Any) -> Declarations:
-    return {"scale": SCALE, "bias": SHIFT, "mean": MEAN, "var": VARIANCE}
+    own = (layer.num_features,)
+    scale, shift = sized(SCALE, own), sized(SHIFT, own)
+    return {"scale": scale, "bias": shift, "mean": MEAN, "var": VARIANCE}
 
 
 @declare.register(linen.PReLU)
 @declare.register(nnx.PReLU)
 def _(layer: Any) -> Declarations:
-    return {"negative_slope": Declaration(kind="slope")}
+    return {"negative_slope": Declaration(kind="slope", default=constant(value=0.01))}
 
 
 @declare.register
 def _(layer: nnx.LoRA) -> Declarations:
-    # The second is zero, whatever law weights have, so that nothing changes yet.
-    return {"lora_a": Declaration(Axes("in out")), "lora_b": MEAN}
+    return {"lora_a": Declaration(layers.flax.dense()), "lora_b": LORA_B}
 
 
 if hasattr(nnx, "WeightNorm"):  # Flax 0.12.0 has none
@@ -194,7 +192,7 @@ if hasattr(nnx, "WeightNorm"):  # Flax 0.12.0 has none
 
 @declare.register
 def _(layer: nnx.bridge.ToNNX) -> Declarations:
-    return declare(layer.to_nnx__module)
+    return declare(wrapped_by_nnx(layer))
 
 
 @declare.register
@@ -228,24 +226,28 @@ def trace(
                     variable = linen.unbox(boxed)
                     if hasattr(variable, "shape"):
                         found[(collection, *module.path, name)] = _Inner(
-                            variable.shape, getattr(boxed, "names", None), module.scope.root.path
+                            variable.shape, getattr(boxed, "names", None), path_of_transform(module)
                         )
         return result
 
+    declared: dict[str, Declaration] = {}
+
+    def declare_all(variables: Any) -> None:
+        leaves = list(walk(variables))
+        places = _places_of_stacks(leaves, found)
+        for leaf in leaves:
+            _, *path, name = leaf.segments
+            around = layers_around(path, name, modules)
+            if around and isinstance(around[-1][1], linen.WeightNorm) and name.endswith("/scale"):
+                declared[leaf.path] = scale_of_norm(leaf.value.shape)
+                continue
+            known = look_up(name, leaf.value.shape, around, places[leaf.segments])
+            is_param = leaf.segments[0] == "params"
+            declared[leaf.path] = known or (Declaration.of_name(name) if is_param else BUFFER)
+        modules.clear()  # they hold what was traced
+
     with linen.intercept_methods(record):
-        variables = abstract_init(model.init, args, kwargs)
-    leaves = list(walk(variables))
-    places = _places_of_stacks(leaves, found)
-    declared = {}
-    for leaf in leaves:
-        _, *path, name = leaf.segments
-        around = layers_around(path, name, modules)
-        if around and isinstance(around[-1][1], linen.WeightNorm) and name.endswith("/scale"):
-            declared[leaf.path] = scale_of_norm(leaf.value.shape)
-            continue
-        known = look_up(name, leaf.value.shape, around, places[leaf.segments])
-        is_param = leaf.segments[0] == "params"
-        declared[leaf.path] = known or (Declaration.of_name(name) if is_param else BUFFER)
+        abstract_init(model.init, args, kwargs, declare_all)
     return declared
 
 
@@ -277,13 +279,16 @@ def _places_of_stacks(
             or outer_names is None
             or inner.names == tuple(n for i, n in enumerate(outer_names) if i not in added)
         ]
+    # A transform may stack each collection along an axis of its own.
     known: dict[tuple[str, ...], set[tuple[int, ...]]] = defaultdict(set)
     for segments, added in choices.items():
         if segments in found and len(added) == 1 and added[0]:
-            known[found[segments].transform].add(added[0])
+            known[(segments[0], *found[segments].transform)].add(added[0])
     places: dict[tuple[str, ...], tuple[int, ...] | None] = {}
     for segments, added in choices.items():
-        others = known[found[segments].transform] if segments in found else set()
+        others = set[tuple[int, ...]]()
+        if segments in found:
+            others = known[(segments[0], *found[segments].transform)]
         fitting = added if len(added) == 1 else [place for place in added if place in others]
         places[segments] = fitting[0] if len(fitting) == 1 else None
     return places

@@ -2,46 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import haiku as hk
 
-from ._core import Axes, Declaration
+from ._core import Axes, Declaration, Declarations, layers
 from ._layers import (
-    Declarations,
     bias,
     bias_of_norm,
     declare,
     layers_around,
     look_up,
-    repeat,
     scale_of_norm,
 )
+from ._private import is_lifted
 from ._tree import abstract_init, walk
 
 
 @declare.register
 def _(layer: hk.Linear) -> Declarations:
-    return {"w": Declaration(Axes("in out")), "b": bias("w")}
+    return {"w": Declaration(layers.haiku.linear()), "b": bias("w")}
 
 
 @declare.register
 def _(layer: hk.ConvND) -> Declarations:
-    axes = Axes(
-        f"{repeat('kernel', layer.num_spatial_dims)} in out",
-        groups=layer.feature_group_count,
-        stride=layer.stride,
-    )
+    taps, groups = layer.num_spatial_dims, layer.feature_group_count
+    axes = layers.haiku.conv(taps, groups=groups, stride=layer.stride)
     return {"w": Declaration(axes), "b": _channel_bias}
 
 
 @declare.register
 def _(layer: hk.ConvNDTranspose) -> Declarations:
-    axes = Axes(
-        f"{repeat('kernel', layer.num_spatial_dims)} out in",
-        stride=layer.stride,
-        transposed=True,
-    )
+    axes = layers.haiku.conv_transpose(layer.num_spatial_dims, stride=layer.stride)
     return {"w": Declaration(axes), "b": _channel_bias}
 
 
@@ -50,24 +43,22 @@ def _(layer: hk.ConvNDTranspose) -> Declarations:
 @declare.register(hk.DepthwiseConv3D)
 def _(layer: Any) -> Declarations:
     def depthwise(shape: tuple[int, ...]) -> Declaration:
-        roles = f"{repeat('kernel', layer.num_spatial_dims)} in out"
-        groups = shape[-1] // layer.channel_multiplier
-        return Declaration(Axes(roles, groups=groups, stride=layer.stride))
+        taps, groups = layer.num_spatial_dims, shape[-1] // layer.channel_multiplier
+        return Declaration(layers.haiku.conv(taps, groups=groups, stride=layer.stride))
 
     return {"w": depthwise, "b": _channel_bias}
 
 
 @declare.register
 def _(layer: hk.Embed) -> Declarations:
-    return {"embeddings": Declaration(Axes("in out", one_hot=True), "embedding")}
+    return {"embeddings": Declaration(layers.haiku.embedding(), "embedding")}
 
 
 @declare.register
 def _(layer: hk.LSTM) -> Declarations:
-    gates = {"out": 4}
     return {
-        "linear.w": Declaration(Axes("in out", blocks=gates)),  # input and state, concatenated
-        "linear.b": bias("linear.w", Axes("out", blocks=gates)),
+        "linear.w": Declaration(layers.haiku.lstm()),
+        "linear.b": bias("linear.w", layers.haiku.bias(4)),
     }
 
 
@@ -75,21 +66,21 @@ def _(layer: hk.LSTM) -> Declarations:
 @declare.register(hk.Conv2DLSTM)
 @declare.register(hk.Conv3DLSTM)
 def _(layer: Any) -> Declarations:
-    kernel = Axes(f"{repeat('kernel', layer.num_spatial_dims)} in out", blocks={"out": 4})
+    kernel = layers.haiku.conv_lstm(layer.num_spatial_dims)
     declared: dict[str, Declaration] = {}
     for part in ("input_to_hidden", "hidden_to_hidden"):
         declared[f"{part}.w"] = Declaration(kernel)
-        declared[f"{part}.b"] = bias(f"{part}.w", Axes("out", blocks={"out": 4}))
+        declared[f"{part}.b"] = bias(f"{part}.w", layers.haiku.bias(4))
     return declared
 
 
 @declare.register
 def _(layer: hk.GRU) -> Declarations:
-    gates = Axes("in out", blocks={"out": 3})
+    gates = Declaration(layers.haiku.gru())
     return {
-        "w_i": Declaration(gates),
-        "w_h": Declaration(gates),
-        "b": bias("w_i", Axes("out", blocks={"out": 3})),
+        "w_i": gates,
+        "w_h": gates,
+        "b": bias("w_i", layers.haiku.bias(3)),
     }
 
 
@@ -104,7 +95,7 @@ def _(layer: Any) -> Declarations:
 
 @declare.register
 def _(layer: hk.Bias) -> Declarations:
-    return {"b": bias_of_norm}
+    return {"b": lambda shape: replace(bias_of_norm(shape), kind="bias")}
 
 
 def trace(
@@ -117,7 +108,7 @@ def trace(
     def record(
         call: Any, args: tuple[Any, ...], kwargs: dict[str, Any], context: hk.MethodContext
     ) -> Any:
-        lifts = context.method_name == "__call__" and _is_lifted(context.module)
+        lifts = context.method_name == "__call__" and is_lifted(context.module)
         lifted: Any = context.module
         prefix = [lifted.prefix_name] if lifts and lifted.prefix_name else []
         around.extend(prefix)
@@ -129,22 +120,20 @@ def trace(
             )
         return result
 
+    declared: dict[str, Declaration] = {}
+
+    def declare_all(found: Any) -> None:
+        params = found[0] if isinstance(found, tuple) else found  # the other is the state
+        for leaf in walk(params):
+            module_name, name = leaf.segments
+            around = layers_around(module_name.split("/"), name, modules)
+            known = look_up(name, leaf.value.shape, around)
+            declared[leaf.path] = known or Declaration.of_name(name)
+        modules.clear()  # they hold what was traced
+
     with hk.intercept_methods(record):
-        found = abstract_init(model.init, args, kwargs)
-    params = found[0] if isinstance(found, tuple) else found  # the other is the state
-    declared = {}
-    for leaf in walk(params):
-        module_name, name = leaf.segments
-        layers = layers_around(module_name.split("/"), name, modules)
-        shape = leaf.value.shape
-        declared[leaf.path] = look_up(name, shape, layers) or Declaration.of_name(name)
+        abstract_init(model.init, args, kwargs, declare_all)
     return declared
-
-
-def _is_lifted(module: Any) -> bool:
-    """Whether it is what Haiku makes of a lifted function, a class that it does not export."""
-    kind = type(module)
-    return kind.__name__ == "LiftingModule" and kind.__module__.startswith("haiku.")
 
 
 def _channel_bias(shape: tuple[int, ...]) -> Declaration:

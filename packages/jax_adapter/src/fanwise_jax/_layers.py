@@ -13,17 +13,17 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ._core import Axes, Declaration, declared_in, ones, zeros
+from ._core import Axes, Declaration, Declarations, declared_in, layers, ones, zeros
 
 Shape = tuple[int, ...]
-DeclarationOfShape = Declaration | Callable[[Shape], Declaration]
-Declarations = Mapping[str, DeclarationOfShape]
 
 BUFFER = Declaration(kind="buffer")
 MEAN = Declaration(kind="buffer", default=zeros())
 VARIANCE = Declaration(kind="buffer", default=ones())
-SCALE = Declaration(Axes("out"), "norm")
-SHIFT = Declaration(Axes("out"), "bias")
+SCALE = Declaration(layers.flax.norm(), "norm_scale")
+SHIFT = Declaration(layers.flax.norm(), "norm_bias")
+# The second factor of LoRA: zero, so that nothing changes yet; a rule must name its kind.
+LORA_B = Declaration(kind="lora_b", default=zeros())
 
 LIBRARIES = {"equinox": "_equinox", "flax": "_flax", "haiku": "_haiku"}
 _known: set[str] = set()
@@ -51,6 +51,9 @@ def declare(layer: Any, /) -> Declarations:
     A layer of another type is declared by registering a function for it; the type may be a Flax,
     Equinox or Haiku module, or any node of a pytree:
 
+    >>> import equinox as eqx, jax, jax.numpy as jnp
+    >>> from fanwise import Axes, Declaration
+    >>> from fanwise_jax import declare
     >>> class Experts(eqx.Module):
     ...     weight: jax.Array
     >>> _ = declare.register(Experts, lambda layer: {"weight": Declaration(Axes("stack out in"))})
@@ -69,22 +72,17 @@ def declare(layer: Any, /) -> Declarations:
 
 def bias(of: str, axes: Axes | None = None) -> Declaration:
     """A bias of the axes, one by default, and with the fans of a weight of its layer."""
-    return Declaration(Axes("out") if axes is None else axes, "bias", fans_of=of)
-
-
-def repeat(role: str, count: int) -> str:
-    """Roles of as many axes, all the same."""
-    return " ".join([role] * count)
+    return Declaration(layers.flax.bias() if axes is None else axes, "bias", fans_of=of)
 
 
 def scale_of_norm(shape: Shape) -> Declaration:
     """The scale of a norm, of any rank."""
-    return Declaration(Axes(repeat("out", len(shape))), "norm")
+    return Declaration(layers.flax.norm(len(shape)), "norm_scale")
 
 
 def bias_of_norm(shape: Shape) -> Declaration:
     """The bias of a norm, of any rank."""
-    return Declaration(Axes(repeat("out", len(shape))), "bias")
+    return Declaration(layers.flax.norm(len(shape)), "norm_bias")
 
 
 def sized(declared: Declaration, own: Sequence[int]) -> Callable[[Shape], Declaration]:
@@ -132,7 +130,7 @@ def layers_around(
 def look_up(
     name: str,
     shape: Shape,
-    layers: list[tuple[str, Any]],
+    around: list[tuple[str, Any]],
     stacked: Collection[int] | None = (),
 ) -> Declaration | None:
     """What the outermost layer that knows a parameter declares of it, if one does.
@@ -143,7 +141,7 @@ def look_up(
         The parameter's own name.
     shape : tuple of int
         Its shape.
-    layers : list of (str, layer)
+    around : list of (str, layer)
         The layers around it, outermost first, each with the parameter's path in it.
     stacked : collection of int or None, default ()
         Which axes were added to those that its layer declares; the first ones by default, and
@@ -155,7 +153,7 @@ def look_up(
         With the name of the weight whose fans it takes relative to that layer.
     """
     own = tuple(n for i, n in enumerate(shape) if i not in (stacked or ()))
-    for path, layer in layers:
+    for path, layer in around:
         declared = declared_in(declare(layer), path, own, owner=type(layer).__name__)
         if declared is None:
             continue

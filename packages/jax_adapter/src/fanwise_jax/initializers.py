@@ -23,7 +23,8 @@ import numpy as np
 from jax.nn.initializers import Initializer, constant, ones, zeros
 
 from . import _core as core
-from ._array import SchemeInitializer, Shape, Sharding
+from ._array import SchemeInitializer, Shape
+from ._sharded import Sharding
 
 __all__ = [
     "Initializer",
@@ -81,6 +82,8 @@ def uniform(scale: Any = 1e-2, dtype: Any = None) -> Initializer:
 
     Examples
     --------
+    >>> from fanwise_jax import initializers
+    >>> from fanwise_jax.initializers import jax, jnp
     >>> w = initializers.uniform(1.0)(jax.random.key(0), (1000,), jnp.bfloat16)
     >>> bool((w < 1).all())
     True
@@ -114,6 +117,8 @@ def normal(stddev: Any = 1e-2, dtype: Any = None) -> Initializer:
 
     Examples
     --------
+    >>> from fanwise_jax import initializers
+    >>> from fanwise_jax.initializers import jax, jnp
     >>> w = initializers.normal(1.0)(jax.random.key(0), (1000,), jnp.bfloat16)
     >>> len(jnp.unique(w)) > 128
     True
@@ -150,6 +155,8 @@ def truncated_normal(
 
     Examples
     --------
+    >>> from fanwise_jax import initializers
+    >>> from fanwise_jax.initializers import jax
     >>> w = initializers.truncated_normal(0.02)(jax.random.key(0), (1000,))
     >>> bool((abs(w) <= 0.04).all())
     True
@@ -208,6 +215,8 @@ def variance_scaling(
 
     Examples
     --------
+    >>> from fanwise_jax import initializers
+    >>> from fanwise_jax.initializers import jax, jnp
     >>> init = initializers.variance_scaling(2.0, "fan_out", "normal")
     >>> init(jax.random.key(0), (3, 3, 16, 32), jnp.bfloat16).shape
     (3, 3, 16, 32)
@@ -249,6 +258,8 @@ def glorot_uniform(
 
     Examples
     --------
+    >>> from fanwise_jax import initializers
+    >>> from fanwise_jax.initializers import jax
     >>> w = initializers.glorot_uniform()(jax.random.key(0), (3, 5))
     >>> bool((abs(w) <= (6 / (3 + 5)) ** 0.5).all())
     True
@@ -284,6 +295,7 @@ def glorot_normal(
 
     Examples
     --------
+    >>> from fanwise_jax import initializers
     >>> general = initializers.variance_scaling(1.0, "fan_avg", "truncated_normal")
     >>> initializers.glorot_normal() == general
     True
@@ -317,6 +329,8 @@ def lecun_uniform(
 
     Examples
     --------
+    >>> from fanwise_jax import initializers
+    >>> from fanwise_jax.initializers import jax
     >>> w = initializers.lecun_uniform()(jax.random.key(0), (3, 5))
     >>> bool((abs(w) <= (3 / 3) ** 0.5).all())
     True
@@ -352,6 +366,7 @@ def lecun_normal(
 
     Examples
     --------
+    >>> from fanwise_jax import initializers
     >>> general = initializers.variance_scaling(1.0, "fan_in", "truncated_normal")
     >>> initializers.lecun_normal() == general
     True
@@ -383,6 +398,8 @@ def he_uniform(
 
     Examples
     --------
+    >>> from fanwise_jax import initializers
+    >>> from fanwise_jax.initializers import jax
     >>> w = initializers.he_uniform()(jax.random.key(0), (3, 5))
     >>> bool((abs(w) <= (6 / 3) ** 0.5).all())
     True
@@ -418,6 +435,7 @@ def he_normal(
 
     Examples
     --------
+    >>> from fanwise_jax import initializers
     >>> general = initializers.variance_scaling(2.0, "fan_in", "truncated_normal")
     >>> initializers.he_normal() == general
     True
@@ -463,6 +481,8 @@ def orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None) -> In
 
     Examples
     --------
+    >>> from fanwise_jax import initializers
+    >>> from fanwise_jax.initializers import jax, jnp
     >>> w = initializers.orthogonal()(jax.random.key(0), (3, 5))
     >>> bool(jnp.allclose(w @ w.T, jnp.eye(3), atol=1e-6))
     True
@@ -471,9 +491,7 @@ def orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None) -> In
     ----------
     Saxe, McClelland and Ganguli (2013), arXiv:1312.6120.
     """
-    return _scaled(
-        _of_gain(core.orthogonal), scale, dtype, axes=_OrthogonalAxes(column_axis), make=_Orthogonal
-    )
+    return _scaled(_of_gain(core.orthogonal), scale, dtype, axes=_OrthogonalAxes(column_axis))
 
 
 def delta_orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None) -> Initializer:
@@ -505,6 +523,8 @@ def delta_orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None)
 
     Examples
     --------
+    >>> from fanwise_jax import initializers
+    >>> from fanwise_jax.initializers import jax, jnp
     >>> w = initializers.delta_orthogonal()(jax.random.key(0), (3, 4, 4))
     >>> [bool(jnp.allclose(tap, 0)) for tap in w]
     [True, False, True]
@@ -513,9 +533,7 @@ def delta_orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None)
     ----------
     Xiao, Bahri, Sohl-Dickstein, Schoenholz and Pennington (2018), arXiv:1806.05393.
     """
-    return _scaled(
-        _of_gain(core.delta_orthogonal), scale, dtype, axes=_delta_orthogonal_axes, make=_Orthogonal
-    )
+    return _scaled(_of_gain(core.delta_orthogonal), scale, dtype, axes=_delta_orthogonal_axes)
 
 
 def _of_gain(scheme: Callable[..., core.Scheme]) -> Callable[[float], core.Scheme]:
@@ -535,17 +553,16 @@ def _scaled(
     axes: Callable[[Shape], core.Axes] | None = None,
     fans: Callable[[Shape], core.Fans] | None = None,
     ends: tuple[float, float] = (-math.inf, math.inf),
-    make: type[SchemeInitializer] = SchemeInitializer,
 ) -> Initializer:
     """An initializer of a law with a scale, which may be traced, or an array to broadcast.
 
     `ends` are those of the law of scale 1.
     """
     if not _is_static(scale):
-        unit = make(law(1.0), axes, fans, dtype)
+        unit = SchemeInitializer(law(1.0), axes, fans, dtype)
         return functools.partial(_draw_scaled, unit, jnp.asarray(scale), ends)
     scheme = law(float(scale)) if scale != 0 else core.zeros()
-    return make(scheme, axes, fans, dtype)
+    return SchemeInitializer(scheme, axes, fans, dtype)
 
 
 def _draw_scaled(
@@ -589,19 +606,6 @@ def _within(end: jax.Array, other: jax.Array, name: str, excluded: jax.Array) ->
 
     nearest, next_one, last = candidates
     return jnp.where(is_out(nearest), jnp.where(is_out(next_one), last, next_one), nearest)
-
-
-class _Orthogonal(SchemeInitializer):
-    """Also of shapes without elements, of which there is no matrix."""
-
-    __slots__ = ()
-
-    def __call__(
-        self, key: jax.Array, shape: Sequence[int], dtype: Any = None, out_sharding: Sharding = None
-    ) -> jax.Array:
-        scheme = core.zeros() if 0 in shape else self.scheme
-        drawn = SchemeInitializer(scheme, self.axes, self.fans, self.dtype)
-        return drawn(key, shape, dtype, out_sharding)
 
 
 @dataclass(frozen=True, slots=True)

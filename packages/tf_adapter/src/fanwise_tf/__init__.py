@@ -1,9 +1,9 @@
 """Weight initialization for TensorFlow and Keras, by fanwise: stateless generators, native layers.
 
-`Initializer` draws a scheme where Keras takes an initializer; `init_model` and `plan_keras_model`
-are for a whole model under a `Recipe`, with the axes of each variable from its layer's type
-(`declare`). `initializers` has the names and laws of `keras.initializers`. Schemes and recipes are
-those of the package `fanwise`.
+`initializer` draws a scheme where Keras takes an initializer, `init` makes a tensor, and `init_`
+fills a variable. `plan_model`, `init_model_` and `measure_model` are for a whole model under a
+`Recipe`. `declare` says what the axes of a layer of your own mean. `initializers` has the names and
+laws of `keras.initializers`. Schemes and recipes are in the package `fanwise`.
 """
 
 try:
@@ -16,20 +16,24 @@ except ImportError as error:
 
 from . import initializers
 from ._layers import declare
-from ._model import init_model, plan_keras_model
+from ._model import init_model_, measure_model, plan_model
 from ._source import TfSource
-from ._tensor import Initializer
+from ._tensor import SchemeInitializer, init, init_, initializer
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Initializer",
+    "SchemeInitializer",
     "TfSource",
     "__version__",
     "declare",
-    "init_model",
+    "init",
+    "init_",
+    "init_model_",
+    "initializer",
     "initializers",
-    "plan_keras_model",
+    "measure_model",
+    "plan_model",
 ]
 
 del _tensorflow

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from ._core import Axes, Scheme, conformance
-from ._tensor import Initializer
+from ._tensor import init
 
 _NARROW = ("float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
 
@@ -29,10 +29,9 @@ class TfBackend(conformance.Backend):
         transform: str | None,
     ) -> Any:
         """Draw one parameter."""
-        initializer = Initializer(scheme, axes, seed=seed, path=path)
 
         def draw() -> Any:
-            return initializer(shape, dtype)
+            return init(scheme, shape, axes, seed=seed, path=path, dtype=dtype)
 
         if transform is not None:
             draw = tf.function(draw, jit_compile=transform == "xla", autograph=False)

@@ -1,27 +1,26 @@
-"""What Keras' layers mean by the axes of their variables: by type, never by rank."""
+"""What the layers of Keras mean by the axes of their variables: by type, never by rank."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
-from keras import layers
-from keras.src.layers.convolutional.base_conv import BaseConv
-from keras.src.layers.convolutional.base_conv_transpose import BaseConvTranspose
-from keras.src.layers.convolutional.base_depthwise_conv import BaseDepthwiseConv
-from keras.src.layers.convolutional.base_separable_conv import BaseSeparableConv
-from keras.src.layers.rnn.conv_lstm import ConvLSTMCell
+from keras import layers as keras_layers
 
-from ._core import Axes, Declaration, kernels, zeros
+from ._core import Axes, Declaration, Declarations, constant, layers, ones, zeros
+from ._private import (
+    BaseConv,
+    BaseConvTranspose,
+    BaseDepthwiseConv,
+    BaseSeparableConv,
+    ConvLSTMCell,
+)
 
 Shape = tuple[int, ...]
-Declarations = Mapping[str, Declaration | Callable[[Shape], Declaration]]
 
 BUFFER = Declaration(kind="buffer")
-# LoRA's second factor: zero, whatever law weights have, so that nothing changes yet.
-ZERO = Declaration(kind="buffer", default=zeros())
+# The second factor of LoRA: zero, so that nothing changes yet; a rule must name its kind.
+LORA_B = Declaration(kind="lora_b", default=zeros())
 
 
 @functools.singledispatch
@@ -43,6 +42,9 @@ def declare(layer: Any, /) -> Declarations:
     --------
     A layer of another type is declared by registering a function for it:
 
+    >>> import keras
+    >>> from fanwise import Axes, Declaration
+    >>> from fanwise_tf import declare
     >>> class Experts(keras.layers.Layer):
     ...     def build(self, shape):
     ...         self.kernel = self.add_weight(shape=(8, shape[-1], 256), name="kernel")
@@ -53,13 +55,18 @@ def declare(layer: Any, /) -> Declarations:
     return {}
 
 
-def _bias(of: str = "kernel", axes: Axes = kernels.BIAS) -> Declaration:
-    return Declaration(axes, "bias", fans_of=of)
+def _bias(of: str | None = "kernel", axes: Axes | None = None) -> Declaration:
+    return Declaration(axes or layers.keras.bias(), "bias", fans_of=of)
 
 
 @declare.register
-def _(layer: layers.Dense) -> Declarations:
-    return {**_weight("kernel", kernels.KERAS_DENSE), "bias": _bias()}
+def _(layer: keras_layers.Dense) -> Declarations:
+    return {**_weight("kernel", layers.keras.dense()), "bias": _bias(_unpacked(layer))}
+
+
+def _unpacked(layer: Any) -> str | None:
+    """The kernel, unless two of its numbers are packed into one, so that its shape says no fans."""
+    return None if getattr(layer, "quantization_mode", None) == "int4" else "kernel"
 
 
 def _weight(name: str, axes: Axes, kind: str = "weight") -> dict[str, Declaration]:
@@ -73,31 +80,29 @@ def _weight(name: str, axes: Axes, kind: str = "weight") -> dict[str, Declaratio
             for what in ("scale", "amax_history")
         },
         f"lora_{name}_a": Declaration(first, kind),
-        f"lora_{name}_b": ZERO,
+        f"lora_{name}_b": LORA_B,
     }
 
 
 @declare.register
-def _(layer: layers.EinsumDense) -> Declarations:
-    axes = Axes.from_einsum(layer.equation)
-    rank = 0 if layer.bias is None else len(layer.bias.shape)
-    return {
-        **_weight("kernel", axes),
-        "bias": _bias(axes=Axes(_repeat("out", rank))),
-    }
+def _(layer: keras_layers.EinsumDense) -> Declarations:
+    axes = layers.keras.einsum_dense(layer.equation)
+
+    def bias(shape: Shape) -> Declaration:
+        return _bias(_unpacked(layer), layers.keras.norm(len(shape)))
+
+    return {**_weight("kernel", axes), "bias": bias}
 
 
 @declare.register
 def _(layer: BaseConv) -> Declarations:
-    roles = f"{_repeat('kernel', layer.rank)} in out"
-    axes = Axes(roles, groups=layer.groups, stride=tuple(layer.strides))
+    axes = layers.keras.conv(layer.rank, groups=layer.groups, stride=tuple(layer.strides))
     return {**_weight("kernel", axes), "bias": _bias()}
 
 
 @declare.register
 def _(layer: BaseConvTranspose) -> Declarations:
-    roles = f"{_repeat('kernel', layer.rank)} out in"
-    axes = Axes(roles, stride=tuple(layer.strides), transposed=True)
+    axes = layers.keras.conv_transpose(layer.rank, stride=tuple(layer.strides))
     return {"kernel": Declaration(axes), "bias": _bias()}
 
 
@@ -108,97 +113,92 @@ def _(layer: BaseDepthwiseConv) -> Declarations:
 
 @declare.register
 def _(layer: BaseSeparableConv) -> Declarations:
-    pointwise = Axes(f"{_repeat('kernel', layer.rank)} in out")
     return {
         "depthwise_kernel": Declaration(_depthwise(layer)),
-        "pointwise_kernel": Declaration(pointwise),
+        "pointwise_kernel": Declaration(layers.keras.conv(layer.rank)),
         "bias": _bias("pointwise_kernel"),
     }
 
 
 def _depthwise(layer: Any) -> Axes:
-    """Each channel is convolved by small kernels of its own."""
-    return Axes(f"{_repeat('kernel', layer.rank)} stack out", stride=tuple(layer.strides))
+    return layers.keras.depthwise_conv(layer.rank, stride=tuple(layer.strides))
 
 
 @declare.register
-def _(layer: layers.Embedding) -> Declarations:
+def _(layer: keras_layers.Embedding) -> Declarations:
     return {
-        **_weight("embeddings", kernels.KERAS_EMBEDDING, "embedding"),
-        "reverse_embeddings": Declaration(kernels.KERAS_DENSE),  # from units back to tokens
+        **_weight("embeddings", layers.keras.embedding(), "embedding"),
+        "reverse_embeddings": Declaration(layers.keras.dense()),  # from units back to tokens
     }
 
 
 @declare.register
-def _(layer: layers.SimpleRNNCell) -> Declarations:
-    return _gates(Axes("in out"), kernels.BIAS)
+def _(layer: keras_layers.SimpleRNNCell) -> Declarations:
+    return _gates(layers.keras.rnn(), layers.keras.bias())
 
 
 @declare.register
-def _(layer: layers.LSTMCell) -> Declarations:
-    return _gates(kernels.KERAS_LSTM, Axes("out", blocks={"out": 4}))
+def _(layer: keras_layers.LSTMCell) -> Declarations:
+    return _gates(layers.keras.lstm(), layers.keras.bias(4))
 
 
 @declare.register
-def _(layer: layers.GRUCell) -> Declarations:
-    roles = "stack out" if layer.reset_after else "out"  # then a bias each for input and state
-    return _gates(kernels.KERAS_GRU, Axes(roles, blocks={"out": 3}))
+def _(layer: keras_layers.GRUCell) -> Declarations:
+    # With `reset_after`, a bias each for the input and the state.
+    biases = Axes("stack out", blocks={"out": 3}) if layer.reset_after else layers.keras.bias(3)
+    return _gates(layers.keras.gru(), biases)
 
 
 @declare.register
 def _(layer: ConvLSTMCell) -> Declarations:
-    kernel = Axes(f"{_repeat('kernel', layer.rank)} in out", blocks={"out": 4})
-    return _gates(kernel, Axes("out", blocks={"out": 4}))
+    kernel = Declaration(layers.keras.conv_lstm(layer.rank, stride=tuple(layer.strides)))
+    # The convolution of the state has a stride of 1.
+    recurrent = Declaration(layers.keras.conv_lstm(layer.rank))
+    bias = _bias(axes=layers.keras.bias(4))
+    return {"kernel": kernel, "recurrent_kernel": recurrent, "bias": bias}
 
 
-def _gates(kernel: Axes, bias: Axes) -> dict[str, Declaration]:
-    return {
-        "kernel": Declaration(kernel),
-        "recurrent_kernel": Declaration(kernel),
-        "bias": _bias(axes=bias),
-    }
+def _gates(kernel: Axes, bias: Axes) -> Declarations:
+    weight = Declaration(kernel)
+    return {"kernel": weight, "recurrent_kernel": weight, "bias": _bias(axes=bias)}
 
 
-@declare.register(layers.LayerNormalization)
-@declare.register(layers.GroupNormalization)
-@declare.register(layers.BatchNormalization)
-@declare.register(layers.RMSNormalization)
+@declare.register(keras_layers.LayerNormalization)
+@declare.register(keras_layers.GroupNormalization)
+@declare.register(keras_layers.BatchNormalization)
+@declare.register(keras_layers.RMSNormalization)
 def _(layer: Any) -> Declarations:
     def scale(shape: Shape) -> Declaration:
-        return Declaration(Axes(_repeat("out", len(shape))), "norm")
+        return Declaration(layers.keras.norm(len(shape)), "norm_scale")
 
     def shift(shape: Shape) -> Declaration:
-        return replace(scale(shape), kind="bias")
+        return Declaration(layers.keras.norm(len(shape)), "norm_bias")
 
     return {
         "gamma": scale,
         "scale": scale,
         "beta": shift,
-        "moving_mean": BUFFER,
-        "moving_variance": BUFFER,
+        "moving_mean": Declaration(kind="buffer", default=zeros()),
+        "moving_variance": Declaration(kind="buffer", default=ones()),
     }
 
 
 @declare.register
-def _(layer: layers.Attention) -> Declarations:
-    factor = Declaration(kind="norm")  # of the scores, as a norm's of its units
+def _(layer: keras_layers.Attention) -> Declarations:
+    factor = Declaration(kind="score_scale", default=ones())  # of the scores before the softmax
     return {"scale": factor, "concat_score_weight": factor}
 
 
 @declare.register
-def _(layer: layers.AdditiveAttention) -> Declarations:
+def _(layer: keras_layers.AdditiveAttention) -> Declarations:
     return {"scale": Declaration(Axes("in"))}  # from units to one score, whatever its name
 
 
 @declare.register
-def _(layer: layers.STFTSpectrogram) -> Declarations:
+def _(layer: keras_layers.STFTSpectrogram) -> Declarations:
     return {"real_kernel": BUFFER, "imag_kernel": BUFFER}  # a Fourier transform
 
 
 @declare.register
-def _(layer: layers.PReLU) -> Declarations:
-    return {"alpha": Declaration(kind="slope")}
-
-
-def _repeat(role: str, count: int) -> str:
-    return " ".join([role] * count)
+def _(layer: keras_layers.PReLU) -> Declarations:
+    return {"alpha": Declaration(kind="slope", default=constant(value=0.0))}

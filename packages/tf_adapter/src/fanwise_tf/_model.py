@@ -1,8 +1,7 @@
-"""A whole Keras model: planned from its layers' types, then each variable assigned once."""
+"""A whole Keras model: planned from its layers, then each variable assigned once."""
 
 from __future__ import annotations
 
-import operator
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -10,107 +9,57 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
-from keras.src.utils.naming import to_snake_case
+import numpy as np
 
 from ._core import (
     DTYPES,
     Declaration,
+    Found,
     Ledger,
-    LeftAs,
-    Parameter,
+    Measured,
+    Plan,
     Recipe,
+    RecipeError,
+    Scheme,
+    Slices,
     SourceError,
-    check_loaded,
+    annotate_errors,
+    check_seed,
     declared_in,
+    describe,
     draw,
-    noting_parameter,
-    plan_model,
-    stream_key,
-    tie,
+    measure,
+    prepare,
+    rounding,
 )
 from ._layers import declare
+from ._private import Merge, layers_within, to_snake_case, was_run
 from ._source import TfSource, dtype_name, unconverted
 from ._tensor import check_backend
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class Target:
     """A variable of a model, under one of its names."""
 
-    parameter: Parameter
+    found: Found
     variable: Any
 
 
-@unconverted
-def init_model(
-    model: Any, recipe: Recipe | Ledger, /, *, seed: int, loaded: Iterable[str] = ()
+def plan_model(
+    model: Any,
+    recipe: Recipe | Scheme,
+    /,
+    *,
+    loaded: Iterable[str] = (),
+    restart_statistics: bool = False,
 ) -> Ledger:
-    """Initialize the variables of a Keras model in place.
-
-    The values of a variable are a function of `seed` and of its path in the model.
+    """Decide what `init_model_` would do, from shapes alone.
 
     Parameters
     ----------
-    model : keras.Layer or keras.Model
-        The model, built.
-    recipe : Recipe or Ledger
-        The rules; or what `plan_keras_model` made of them.
-    seed : int
-        From 0 up to 2**64 - 1.
-    loaded : iterable of str, default ()
-        Paths of variables that are loaded from a checkpoint and must be left alone.
-
-    Returns
-    -------
-    Ledger
-        What happened to each variable. One that layers share is drawn once; those of layers that
-        are not trainable are frozen and left as they are.
-
-    Raises
-    ------
-    RecipeError
-        If rules and variables do not fit each other, all faults in one error; or a ledger is
-        another model's.
-    AxesError, DtypeError, FanError, LawError, SchemeError, SourceError
-        With the variable's path in the notes. Nothing is assigned before all checks.
-
-    Notes
-    -----
-    A path is that of the layers' names. A name as Keras gives, like ``dense_3``, is replaced by the
-    type and a count within the layer around, like ``Dense_0``: Keras' count depends on what was
-    built before. The roles of axes are those of the layer's type; see `declare`. Variables that are
-    not trained, as the moving averages of norms, are left as they are unless a rule is of kind
-    "buffer". The second factor of LoRA is zero, whatever law weights have.
-
-    Examples
-    --------
-    >>> layers = [keras.layers.Dense(8), keras.layers.Dense(2)]
-    >>> model = keras.Sequential([keras.Input((4,)), *layers])
-    >>> recipe = Recipe((Rule(scheme=zeros(), kind="bias"), Rule(scheme=he_normal())))
-    >>> print(init_model(model, recipe, seed=0))
-    path            shape   axes    fans    law       std
-    Dense_0.kernel  (4, 8)  in out  (4, 8)  normal    0.707107
-    Dense_0.bias    (8)     out     (4, 8)  constant  = 0
-    Dense_1.kernel  (8, 2)  in out  (8, 2)  normal    0.5
-    Dense_1.bias    (2)     out     (8, 2)  constant  = 0
-    """
-    stream_key(seed, ())  # raises unless it is a seed
-    seed = operator.index(seed)
-    slots, ledger = _plan(model, recipe, loaded)
-    for slot, entry in zip(slots, ledger.entries, strict=True):
-        if entry.plan is not None:
-            source = TfSource(seed, entry.stream)
-            slot.variable.assign(draw(entry.plan, source, dtype=dtype_name(slot.variable.dtype)))
-    return ledger
-
-
-def plan_keras_model(model: Any, recipe: Recipe, /, *, loaded: Iterable[str] = ()) -> Ledger:
-    """Decide what `init_model` would do, from shapes alone.
-
-    Parameters
-    ----------
-    model, recipe, loaded
-        As in `init_model`.
+    model, recipe, loaded, restart_statistics
+        As in `init_model_`.
 
     Returns
     -------
@@ -120,91 +69,206 @@ def plan_keras_model(model: Any, recipe: Recipe, /, *, loaded: Iterable[str] = (
     Raises
     ------
     RecipeError, AxesError, DtypeError, FanError, LawError, SchemeError, SourceError
-        As `init_model`.
+        As `init_model_`.
 
     Examples
     --------
+    >>> import keras
+    >>> from fanwise import glorot_uniform
+    >>> from fanwise_tf import init_model_, plan_model
     >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8, use_bias=False)])
-    >>> ledger = plan_keras_model(model, Recipe((Rule(scheme=glorot_uniform()),)))
-    >>> ledger == init_model(model, ledger, seed=0)
+    >>> ledger = plan_model(model, glorot_uniform())
+    >>> ledger == init_model_(model, ledger, seed=0)
     True
     """
-    _, ledger = _plan(model, recipe, loaded)
+    _, ledger = _prepare(model, recipe, loaded, restart_statistics)
     return ledger
 
 
-def _plan(model: Any, recipe: Recipe | Ledger, loaded: Iterable[str]) -> tuple[list[Slot], Ledger]:
+@unconverted
+def init_model_(
+    model: Any,
+    recipe: Recipe | Ledger | Scheme,
+    /,
+    *,
+    seed: int,
+    loaded: Iterable[str] = (),
+    restart_statistics: bool = False,
+) -> Ledger:
+    """Initialize the variables of a Keras model in place.
+
+    The values of a variable are a function of `seed` and of its path in the model.
+
+    Parameters
+    ----------
+    model : keras.Layer or keras.Model
+        The model, built.
+    recipe : Recipe, Ledger or Scheme
+        The rules; or what `plan_model` made of them; or one scheme for all weights and
+        embeddings. Without a rule, biases start at 0 and the scales of norms at 1.
+    seed : int
+        From 0 up to 2**64 - 1.
+    loaded : iterable of str, default ()
+        Paths of variables that are loaded from a checkpoint and must be left alone.
+    restart_statistics : bool, default False
+        Whether the moving averages of norms start anew: means at 0, variances at 1. By default
+        they are left as they are.
+
+    Returns
+    -------
+    Ledger
+        What happened to each variable. A variable that layers share is drawn once; variables of
+        layers that are not trainable are frozen and left as they are.
+
+    Raises
+    ------
+    RecipeError
+        If rules and variables do not fit each other, all faults in one error; or a ledger is of
+        another model.
+    AxesError, DtypeError, FanError, LawError, SchemeError, SourceError
+        With the path of the variable. Nothing is assigned before all checks.
+
+    Notes
+    -----
+    A path is made of the names of the layers. A name that Keras gives, such as ``dense_3``,
+    becomes the type and a count within the layer around, such as ``Dense_0``: the count of Keras
+    depends on what was built before. The type of a layer says the roles of the axes; see
+    `declare`. The second factor of LoRA is zero unless a rule is of kind "lora_b".
+
+    Examples
+    --------
+    >>> import keras
+    >>> from fanwise import he_normal
+    >>> from fanwise_tf import init_model_
+    >>> layers = [keras.layers.Dense(8), keras.layers.Dense(2)]
+    >>> model = keras.Sequential([keras.Input((4,)), *layers])
+    >>> print(init_model_(model, he_normal(), seed=0))
+    path            shape   axes    fans    law       std
+    Dense_0.kernel  (4, 8)  in out  (4, 8)  normal    0.707107
+    Dense_0.bias    (8)     out             constant  = 0
+    Dense_1.kernel  (8, 2)  in out  (8, 2)  normal    0.5
+    Dense_1.bias    (2)     out             constant  = 0
+    """
+    seed = check_seed(seed)
+    targets, ledger = _prepare(model, recipe, loaded, restart_statistics)
+    for target, entry in zip(targets, ledger.entries, strict=True):
+        if entry.plan is not None:
+            dtype = dtype_name(target.variable.dtype)
+            target.variable.assign(draw(entry.plan, TfSource(seed, entry.stream), dtype=dtype))
+    return ledger
+
+
+def measure_model(model: Any, ledger: Ledger, /) -> dict[str, Measured]:
+    """Compare the mean and std of the variables of a model with their laws.
+
+    Parameters
+    ----------
+    model : keras.Layer or keras.Model
+        The model, as it was initialized.
+    ledger : Ledger
+        What `init_model_` returned.
+
+    Returns
+    -------
+    dict of str to Measured
+        For each variable that the ledger has as initialized: mean, std, and how many of their
+        standard errors they are off. ``ledger.table(measured)`` prints them.
+
+    Raises
+    ------
+    RecipeError
+        If the ledger is of another model.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from fanwise import he_normal
+    >>> from fanwise_tf import init_model_, measure_model
+    >>> model = keras.Sequential([keras.Input((256,)), keras.layers.Dense(256)])
+    >>> measured = measure_model(model, init_model_(model, he_normal(), seed=0))
+    >>> abs(measured["Dense_0.kernel"].std_z) < 4
+    True
+    """
+    targets = _targets(model, (), False)
+    variables = {target.found.parameter.path: target.variable for target in targets}
+    measured = {}
+    for entry in ledger.entries:
+        if entry.plan is None:
+            continue
+        if entry.path not in variables:
+            raise RecipeError(f"`ledger` must be of this model, got one that has {entry.path!r}")
+        with annotate_errors(entry.path):
+            measured[entry.path] = _measure_variable(entry.plan, variables[entry.path])
+    return measured
+
+
+def _measure_variable(plan: Plan, variable: Any) -> Measured:
+    host = np.asarray(variable.numpy())
+    wide = np.complex128 if plan.field == "complex" else np.float64
+
+    def sums(slices: Slices, mean: float) -> tuple[float, float]:
+        off = host[slices].astype(wide) - mean
+        return float(off.real.sum()), float((off.real**2).sum() + (off.imag**2).sum())
+
+    return measure(plan, host.shape, sums, rounding=rounding(dtype_name(variable.dtype)))
+
+
+def _prepare(
+    model: Any, recipe: Recipe | Ledger | Scheme, loaded: Iterable[str], restart: bool
+) -> tuple[list[Target], Ledger]:
     check_backend()
     if not isinstance(model, keras.Layer):
         raise SourceError(f"`model` must be a Keras layer or model, got {type(model).__name__}")
-    if not model.built:
-        raise SourceError(f"`model` must be built, or called once, got {model.name!r} that is not")
-    slots = list(_slots(model, ()))
-    names = check_loaded(loaded, {slot.parameter.path for slot in slots})
-    parameters = tie(
-        (
-            replace(slot.parameter, left_as="loaded")
-            if slot.parameter.path in names
-            else slot.parameter
-            for slot in slots
-        ),
-        (id(slot.variable) for slot in slots),
-    )
-    if isinstance(recipe, Ledger):
-        ledger = recipe
-        ledger.check_model(parameters)
-    else:
-        ledger = plan_model(recipe, parameters)
-    ledger.check_draws(
-        {
-            slot.parameter.path: slot.variable.dtype
-            for slot, entry in zip(slots, ledger.entries, strict=True)
-            if entry.plan is not None
-        }
-    )
-    return slots, ledger
+    if not was_run(model):
+        _check_variables(model, ())
+    targets = list(_targets(model, (), restart))
+    return targets, prepare([target.found for target in targets], recipe, loaded=loaded)
 
 
-def _slots(layer: Any, path: tuple[str, ...]) -> Iterator[Slot]:
-    """A layer's variables, and then those of the layers within it."""
-    if not layer.built and type(layer).build is not keras.Layer.build:  # it makes variables
+def _check_variables(layer: Any, path: tuple[str, ...]) -> None:
+    """Raise if a layer has yet to make its variables; in a model that was run, it is not used."""
+    inner = layers_within(layer)
+    makes_variables = type(layer).build is not keras.Layer.build and not isinstance(layer, Merge)
+    if not layer.built and not layer.variables and (makes_variables or not path):
         where = ".".join(path) or layer.name
         raise SourceError(f"`model` must be built, or called once, got {where!r} that is not")
+    for name, child in zip(_names((c.name, type(c).__name__) for c in inner), inner, strict=True):
+        _check_variables(child, (*path, name))
+
+
+def _targets(layer: Any, path: tuple[str, ...], restart: bool) -> Iterator[Target]:
+    """The variables of a layer itself, and then those of the layers within it."""
     declarations = declare(layer)
-    inner = _layers_within(layer)
+    inner = layers_within(layer)
     variables = _own_variables(layer, inner)
     names = _names((variable.name, "Variable") for variable in variables)
     for name, variable in zip(names, variables, strict=True):
-        with noting_parameter(".".join((*path, name))):
-            parameter = _parameter(path, name, variable, layer, declarations)
-        yield Slot(parameter, variable)
+        with annotate_errors(".".join((*path, name))):
+            found = _found(path, name, variable, layer, declarations, restart)
+        yield Target(found, variable)
     for name, child in zip(_names((c.name, type(c).__name__) for c in inner), inner, strict=True):
-        yield from _slots(child, (*path, name))
+        yield from _targets(child, (*path, name), restart)
 
 
-def _parameter(
-    around: tuple[str, ...], name: str, variable: Any, layer: Any, declarations: Any
-) -> Parameter:
-    shape = tuple(variable.shape)
-    declared = declared_in(declarations, variable.name, shape, owner=type(layer).__name__)
+def _found(
+    around: tuple[str, ...],
+    name: str,
+    variable: Any,
+    layer: Any,
+    declarations: Any,
+    restart: bool,
+) -> Found:
+    shape, owner = tuple(variable.shape), type(layer).__name__
+    declared = declared_in(declarations, variable.name, shape, owner=owner)
     if declared is None:
         is_buffer = layer.trainable and not variable.trainable
         declared = Declaration(kind="buffer") if is_buffer else Declaration.of_name(name)
-    left_as: LeftAs | None = None
-    if str(variable.dtype) not in DTYPES:
-        left_as = "skipped"
-    elif not variable.trainable and (declared.kind != "buffer" or declared.default):
-        left_as = "frozen"
-    return Parameter(
-        ".".join((*around, name)),
-        shape,
-        declared.axes,
-        declared.kind,
-        declared.fans_of and ".".join((*around, declared.fans_of)),
-        left_as=left_as,
-        field="complex" if str(variable.dtype).startswith("complex") else "real",
-        default=declared.default,
-    )
+    is_buffer = declared.kind == "buffer"
+    if is_buffer and not restart:  # it has values
+        declared = replace(declared, default=None)
+    dtype, frozen = str(variable.dtype), not (variable.trainable or is_buffer)
+    parameter = describe(".".join(around), name, shape, dtype, declared, frozen=frozen, layer=owner)
+    return Found(parameter, dtype if dtype in DTYPES else "", id(variable))
 
 
 def _own_variables(layer: Any, inner: list[Any]) -> list[Any]:
@@ -213,13 +277,8 @@ def _own_variables(layer: Any, inner: list[Any]) -> list[Any]:
     return [variable for variable in layer.variables if id(variable) not in others]
 
 
-def _layers_within(layer: Any) -> list[Any]:
-    # `Model.layers` has no layers within layers; this has the next level of both.
-    return list(layer._flatten_layers(include_self=False, recursive=False))
-
-
 def _names(named: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """The names of layers or variables, and those that Keras counted, by type, counted anew."""
+    """The names of layers or variables; those that Keras counted, counted anew by type."""
     counts: Counter[str] = Counter()
     for name, kind in named:
         counted = re.fullmatch(

@@ -1,55 +1,54 @@
-"""Where randomness comes from: TensorFlow's stateless generators, keyed by seed and path."""
+"""Where randomness comes from: the stateless functions of TensorFlow, keyed by seed and path."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import tensorflow as tf
 
 from . import _namespace
 from ._core import (
     DTYPES,
+    Box,
     DtypeError,
-    Region,
+    SampledSource,
     SourceError,
-    component_dtype,
-    compute_dtype,
     field_of,
     inner_bounds,
     parse_path,
     path_words,
-    samplers,
     stream_key,
 )
 
-Shape = tuple[int, ...]
 F = TypeVar("F", bound=Callable[..., Any])
 
 # Of the others, TensorFlow has the names alone.
 _CASTABLE = [name for name in DTYPES if "fnuz" not in name]
 
 
-class TfSource:
+class TfSource(SampledSource):
     """A source of TensorFlow tensors, on the device that computes them.
 
     Parameters
     ----------
     seed : int or tf.Tensor
-        From 0 up to 2**64 - 1; or a seed of TensorFlow's stateless functions, two integers, which
-        may be a tensor of a graph: the path is then folded into it.
+        From 0 up to 2**64 - 1; or a seed of the stateless functions of TensorFlow, two integers,
+        which may be a tensor of a graph: the path is then folded into it.
     path : str or sequence of str, default ()
-        The parameter's path: a stream is a function of seed and path, and of nothing else.
+        The path of the parameter: a stream is a function of seed and path, and of nothing else.
 
     Raises
     ------
     SourceError
-        If the seed is of another kind.
+        If the seed is of another type.
 
     Examples
     --------
+    >>> from fanwise import Axes, he_normal, resolve
+    >>> from fanwise.adapting import draw
+    >>> from fanwise_tf import TfSource
     >>> plan = resolve(he_normal(), (8, 4), Axes("in out"))
     >>> tuple(draw(plan, TfSource(0, "dense.kernel"), dtype="float32").shape)
     (8, 4)
@@ -57,49 +56,44 @@ class TfSource:
 
     xp = _namespace
     device = None  # that of the context: tf.device
-    indexed = False
 
     def __init__(self, seed: Any, path: str | Sequence[str] = (), /) -> None:
-        pair = getattr(seed, "shape", None) == (2,) and tf.as_dtype(seed.dtype).is_integer
-        if not isinstance(seed, int) and not pair:
+        is_pair = getattr(seed, "shape", None) == (2,) and tf.as_dtype(seed.dtype).is_integer
+        if not isinstance(seed, int) and not is_pair:
             raise SourceError(
                 f"`seed` must be an integer or a tensor of two integers, got {seed!r}"
             )
-        self.seed = seed
-        self.path = parse_path(path)
+        super().__init__(seed if isinstance(seed, int) else 0, path)
+        self._pair = None if isinstance(seed, int) else seed
 
-    def child(self, name: str, /) -> TfSource:
+    def child(self, name: str, /) -> Self:
         """The source of an independent stream."""
-        return TfSource(self.seed, (*self.path, *parse_path([name])))
+        seed = self.seed if self._pair is None else self._pair
+        return type(self)(seed, (*self.path, *parse_path([name])))
 
-    def uniform(
-        self, region: Region, dtype: str, /, *, low: float, high: float, out: Any = None
-    ) -> Any:
-        """Uniform on [`low`, `high`); on the disc of radius `high` for a complex dtype."""
-        if field_of(dtype) == "complex":
-            modulus = partial(samplers.disc_modulus, _namespace, bound=high)
-            return self._isotropic(region.shape, dtype, modulus)
-        inner = inner_bounds(low, high, dtype, half_open=True)
-        u, _ = self._uniforms(region.shape, compute_dtype(dtype), "value")
-        return self.cast(_namespace.clip(u * (high - low) + low, *inner), dtype)
+    def words(self, box: Box, bits: int, purpose: str, /) -> Any:
+        """Random integers."""
+        return _words(box.shape, self._key(purpose), bits)
 
-    def normal(
-        self, region: Region, dtype: str, /, *, mean: float, std: float, out: Any = None
-    ) -> Any:
-        """Normal."""
-        if field_of(dtype) == "complex":
-            number, scale = component_dtype(dtype), std / math.sqrt(2)
-            parts = (
-                self._normal(region.shape, number, purpose) * scale
-                for purpose in ("value", "phase")
-            )
-            return tf.complex(*parts) + mean
-        values = self._normal(region.shape, compute_dtype(dtype), "value")
-        return self.cast(values * std + mean, dtype)
+    def uniforms(self, box: Box, number: str, purpose: str, /) -> tuple[Any, Any]:
+        """Uniform numbers above 0 and their complements, each exact where it is small."""
+        bits = 32 if number == "float32" else 64
+        words = self.words(box, bits, purpose)
+        u, complement = (
+            (tf.cast(w, number) + 0.5) * math.ldexp(1.0, -bits)
+            for w in (words, tf.bitwise.invert(words))
+        )
+        return u, complement
+
+    def standard_normal(self, box: Box, number: str, purpose: str, /) -> Any:
+        """Standard normal numbers."""
+        drawn = _standard_normal if number == "float32" else _standard_normal_64
+        shape = tf.constant(box.shape, tf.int32)
+        return tf.ensure_shape(drawn(shape, self._key(purpose)), box.shape)
 
     def truncated_normal(
         self,
-        region: Region,
+        box: Box,
         dtype: str,
         /,
         *,
@@ -107,74 +101,64 @@ class TfSource:
         parent_std: float,
         low: float,
         high: float,
-        out: Any = None,
     ) -> Any:
         """Normal, given that it is within the absolute bounds; for a complex dtype, in modulus."""
-        if field_of(dtype) == "complex":
-            modulus = partial(
-                samplers.truncated_modulus, _namespace, parent_std=parent_std, bound=high
-            )
-            return self._isotropic(region.shape, dtype, modulus)
-        inner = inner_bounds(low, high, dtype)
-        u, complement = self._uniforms(region.shape, compute_dtype(dtype), "value")
         below = _share_below((low - parent_mean) / parent_std)
         above = _share_below((parent_mean - high) / parent_std)
-        mass = 1 - below - above
-        # The same law in a third of the time, where XLA's `ndtri` is exact: short of the tails.
-        if mass > 0.25 and min(below, above) > 0.01:
-            values = _quantile(below + mass * u, above + mass * complement) * parent_std
-            values += parent_mean
-        else:
-            values = samplers.truncated_normal(
-                _namespace,
-                u,
-                complement,
-                parent_mean=parent_mean,
-                parent_std=parent_std,
-                low=low,
-                high=high,
-            )
-        return self.cast(_namespace.clip(values, *inner), dtype)
+        # Short of the tails, the `ndtri` of XLA is exact: a third of the time.
+        if field_of(dtype) == "real" and 1 - below - above > 0.25 and min(below, above) > 0.01:
+            least, most = inner_bounds(low, high, dtype)
+            shares = {"below": below, "above": above}
+            ends = {"mean": parent_mean, "std": parent_std, "least": least, "most": most}
+            return self.fill(_central, box, dtype, **shares, **ends)
+        return super().truncated_normal(
+            box, dtype, parent_mean=parent_mean, parent_std=parent_std, low=low, high=high
+        )
 
-    def permutation(self, count: int, size: int, /) -> Any:
-        """`count` independent permutations of range(`size`)."""
-        words = _words((count, size), self._key("permutation"), 64)
-        return tf.argsort(tf.bitcast(words, tf.int64), axis=1)
+    def subsets(self, count: int, size: int, chosen: int, /) -> Any:
+        """Independent random subsets of range(`size`), of exactly `chosen` numbers each."""
+        words = tf.bitcast(self.words(Box.all_of((count, size)), 64, "subset"), tf.int64)
+        # Each word ends in its own index: none are equal, so that the count is exact.
+        bits = tf.constant((size - 1).bit_length(), tf.int64)
+        words = tf.bitwise.left_shift(tf.bitwise.right_shift(words, bits), bits)
+        words += tf.range(size, dtype=tf.int64)
+        if chosen == 0:
+            return tf.zeros((count, size), tf.bool)
+        return words <= tf.sort(words, axis=1)[:, chosen - 1 : chosen]
 
     def cast(self, tensor: Any, dtype: str, /) -> Any:
         """The tensor in a storage dtype, rounded to nearest."""
         return tf.cast(tensor, dtype)
 
-    def _isotropic(self, shape: Shape, dtype: str, modulus: Callable[[Any], Any]) -> Any:
-        number = component_dtype(dtype)
-        u, turn = (self._uniforms(shape, number, purpose)[0] for purpose in ("value", "phase"))
-        return samplers.isotropic(_namespace, modulus(u), turn, tf.as_dtype(dtype))
-
-    def _normal(self, shape: Shape, number: str, purpose: str) -> Any:
-        draw = _standard_normal if number == "float32" else _standard_normal_64
-        return tf.ensure_shape(draw(tf.constant(shape, tf.int32), self._key(purpose)), shape)
-
-    def _uniforms(self, shape: Shape, number: str, purpose: str) -> tuple[Any, Any]:
-        """Uniform numbers above 0 and their complements, each with its full relative precision."""
-        bits = 32 if number == "float32" else 64
-        words = _words(shape, self._key(purpose), bits)
-        u, complement = (
-            (tf.cast(w, number) + 0.5) * math.ldexp(1.0, -bits)
-            for w in (words, tf.bitwise.invert(words))
-        )
-        return u, complement
-
     def _key(self, purpose: str) -> Any:
-        if isinstance(self.seed, int):
+        if self._pair is None:
             key = stream_key(self.seed, self.path, purpose)
             return tf.constant([key & 0xFFFFFFFF, key >> 32], tf.int64)
         # Halves of 32 bits: XLA reads other seeds differently.
-        low, high = tf.unstack(tf.bitcast(tf.cast(self.seed, tf.int64), tf.uint32), axis=-1)
+        low, high = tf.unstack(tf.bitcast(tf.cast(self._pair, tf.int64), tf.uint32), axis=-1)
         a, b, c, d = path_words(self.path, purpose)
         seed = tf.cast(low, tf.int64)
         for pair in (high, tf.constant([a, b], tf.uint32), tf.constant([c, d], tf.uint32)):
             seed = tf.cast(tf.bitwise.bitwise_xor(_words((2,), seed, 32), pair), tf.int64)
         return seed
+
+
+def _central(
+    source: TfSource,
+    box: Box,
+    number: str,
+    *,
+    below: float,
+    above: float,
+    mean: float,
+    std: float,
+    least: float,
+    most: float,
+) -> Any:
+    u, complement = source.uniforms(box, number, "value")
+    mass = 1 - below - above
+    values = _quantile(below + mass * u, above + mass * complement) * std + mean
+    return _namespace.clip(values, least, most)
 
 
 def _words(shape: Any, seed: Any, bits: int) -> Any:

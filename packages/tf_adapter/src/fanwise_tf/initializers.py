@@ -12,10 +12,9 @@ of its names.
 from __future__ import annotations
 
 import inspect
-import itertools
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -32,7 +31,17 @@ _FAMILIES: dict[str, core.Family] = {
     "untruncated_normal": "normal",
     "uniform": "uniform",
 }
-_register: Callable[[type], type] = keras.saving.register_keras_serializable(package="fanwise_tf")
+
+
+def _register(cls: type) -> type:
+    """Register a class under a name of its own.
+
+    Keras looks for a saved class among its own by the bare name, and would take its own in silence
+    where this package is not imported.
+    """
+    cls.__name__ = f"Fanwise{cls.__name__}"
+    registered: type = keras.saving.register_keras_serializable(package="fanwise_tf")(cls)
+    return registered
 
 
 class _Drawn:
@@ -40,6 +49,7 @@ class _Drawn:
 
     seed: Any
     _init_seed: Any
+    _calls = 0
 
     @unconverted
     def __call__(self, shape: Sequence[int], dtype: Any = None, layout: Any = None) -> Any:
@@ -51,7 +61,11 @@ class _Drawn:
                 f"`shape` must be integers that are known when it is traced, got {shape}"
             ) from None
         scheme, axes, fans = self._plan(shape)
-        return draw_tensor(scheme, shape, axes, fans, self._source, dtype=dtype, layout=layout)
+
+        def source() -> TfSource:
+            return self._source(shape)
+
+        return draw_tensor(scheme, shape, axes, fans, source, dtype=dtype, layout=layout)
 
     def _plan(self, shape: tuple[int, ...]) -> tuple[Any, Any, Any]:
         """Scheme, axes and fans for a shape."""
@@ -60,11 +74,11 @@ class _Drawn:
     def _source(self, shape: Sequence[int]) -> TfSource:
         if not isinstance(self.seed, int):
             return TfSource(next_seed(self.seed))
-        path = [type(self).__name__, shape_segment(shape)]
+        path = [type(self).__name__.removeprefix("Fanwise"), shape_segment(shape)]
         if self._init_seed is None:  # as Keras has it, a seed of the object; but calls differ
-            calls = self.__dict__.setdefault("_calls", itertools.count())
-            path.append(f"call {next(calls)}")
-        return TfSource(self.seed % (1 << 64), path)
+            path.append(f"call {self._calls}")
+            self._calls += 1
+        return TfSource(core.check_seed(self.seed), path)
 
 
 @_register
@@ -86,6 +100,7 @@ class RandomNormal(_Drawn, keras.initializers.RandomNormal):  # type: ignore[mis
 
     Examples
     --------
+    >>> from fanwise_tf import initializers
     >>> init = initializers.RandomNormal()
     >>> bool((init((3, 5)).numpy() == init((3, 5)).numpy()).any())
     False
@@ -114,6 +129,7 @@ class TruncatedNormal(_Drawn, keras.initializers.TruncatedNormal):  # type: igno
 
     Examples
     --------
+    >>> from fanwise_tf import initializers
     >>> w = initializers.TruncatedNormal(stddev=0.02, seed=0)((3, 5))
     >>> bool((abs(w.numpy()) <= 0.04).all())
     True
@@ -143,6 +159,7 @@ class RandomUniform(_Drawn, keras.initializers.RandomUniform):  # type: ignore[m
 
     Examples
     --------
+    >>> from fanwise_tf import initializers
     >>> w = initializers.RandomUniform(3.0, 4.0, seed=0)((1000,), "bfloat16")
     >>> bool((w.numpy() < 4).all())
     True
@@ -171,6 +188,7 @@ class Zeros(_Constant, keras.initializers.Zeros):  # type: ignore[misc]  # Keras
 
     Examples
     --------
+    >>> from fanwise_tf import initializers
     >>> initializers.Zeros()((2,), "float8_e5m2").dtype
     tf.float8_e5m2
     """
@@ -182,6 +200,7 @@ class Ones(_Constant, keras.initializers.Ones):  # type: ignore[misc]  # Keras i
 
     Examples
     --------
+    >>> from fanwise_tf import initializers
     >>> initializers.Ones()((2,)).numpy().tolist()
     [1.0, 1.0]
     """
@@ -198,6 +217,7 @@ class Constant(_Constant, keras.initializers.Constant):  # type: ignore[misc]  #
 
     Examples
     --------
+    >>> from fanwise_tf import initializers
     >>> initializers.Constant(3.0)((2,)).numpy().tolist()
     [3.0, 3.0]
     """
@@ -214,6 +234,7 @@ class Identity(_Constant, keras.initializers.Identity):  # type: ignore[misc]  #
 
     Examples
     --------
+    >>> from fanwise_tf import initializers
     >>> initializers.Identity()((2, 2)).numpy().tolist()
     [[1.0, 0.0], [0.0, 1.0]]
     """
@@ -264,6 +285,7 @@ class VarianceScaling(_Scaled, keras.initializers.VarianceScaling):  # type: ign
 
     Examples
     --------
+    >>> from fanwise_tf import initializers
     >>> init = initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal", seed=0)
     >>> tuple(init((3, 3, 16, 32), "bfloat16").shape)
     (3, 3, 16, 32)
@@ -281,6 +303,7 @@ class GlorotUniform(_Scaled, keras.initializers.GlorotUniform):  # type: ignore[
 
     Examples
     --------
+    >>> from fanwise_tf import initializers
     >>> w = initializers.GlorotUniform(seed=0)((3, 5))
     >>> bool((abs(w.numpy()) <= (6 / (3 + 5)) ** 0.5).all())
     True
@@ -306,6 +329,7 @@ class GlorotNormal(_Scaled, keras.initializers.GlorotNormal):  # type: ignore[mi
 
     Examples
     --------
+    >>> from fanwise_tf import initializers
     >>> initializers.get("glorot_normal")((3, 5), "bfloat16").dtype
     tf.bfloat16
 
@@ -326,6 +350,7 @@ class LecunUniform(_Scaled, keras.initializers.LecunUniform):  # type: ignore[mi
 
     Examples
     --------
+    >>> from fanwise_tf import initializers
     >>> w = initializers.LecunUniform(seed=0)((3, 5))
     >>> bool((abs(w.numpy()) <= (3 / 3) ** 0.5).all())
     True
@@ -351,6 +376,7 @@ class LecunNormal(_Scaled, keras.initializers.LecunNormal):  # type: ignore[misc
 
     Examples
     --------
+    >>> from fanwise_tf import initializers
     >>> initializers.get("lecun_normal")((3, 5), "bfloat16").dtype
     tf.bfloat16
 
@@ -371,6 +397,7 @@ class HeUniform(_Scaled, keras.initializers.HeUniform):  # type: ignore[misc]  #
 
     Examples
     --------
+    >>> from fanwise_tf import initializers
     >>> w = initializers.HeUniform(seed=0)((3, 5))
     >>> bool((abs(w.numpy()) <= (6 / 3) ** 0.5).all())
     True
@@ -396,6 +423,7 @@ class HeNormal(_Scaled, keras.initializers.HeNormal):  # type: ignore[misc]  # K
 
     Examples
     --------
+    >>> from fanwise_tf import initializers
     >>> initializers.get("he_normal")((3, 5), "bfloat16").dtype
     tf.bfloat16
 
@@ -427,6 +455,7 @@ class Orthogonal(_Drawn, keras.initializers.Orthogonal):  # type: ignore[misc]  
 
     Examples
     --------
+    >>> from fanwise_tf import initializers
     >>> w = initializers.Orthogonal(seed=0)((5, 3)).numpy()
     >>> bool(abs(w.T @ w - [[1, 0, 0], [0, 1, 0], [0, 0, 1]]).max() < 1e-6)
     True

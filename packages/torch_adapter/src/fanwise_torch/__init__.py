@@ -1,15 +1,16 @@
 """Weight initialization for PyTorch, by fanwise: native generators, devices and layers.
 
-`init_` and `init_like` are for one tensor, `init_module_` and `plan_module` for a whole model under
-a `Recipe`, with the axes of each parameter from its layer's type (`declare`). `nn_init` has the
-names and laws of `torch.nn.init`. Schemes and recipes are those of the package `fanwise`.
+`init_` is for a tensor that is there, `init` for a new one, and `initializer` makes a function as
+`torch.nn.init` has them. `plan_model`, `init_model_` and `measure_model` are for a whole model
+under a `Recipe`. `declare` says what the axes of a layer of your own mean. `nn_init` has the names
+and laws of `torch.nn.init`. Schemes and recipes are in the package `fanwise`.
 """
 
 from . import nn_init
 from ._layers import declare
-from ._module import init_module_, plan_module
+from ._model import init_model_, measure_model, plan_model
 from ._source import TorchSource
-from ._tensor import init_, init_like
+from ._tensor import init, init_, initializer
 
 __version__ = "0.1.0"
 
@@ -17,9 +18,11 @@ __all__ = [
     "TorchSource",
     "__version__",
     "declare",
+    "init",
     "init_",
-    "init_like",
-    "init_module_",
+    "init_model_",
+    "initializer",
+    "measure_model",
     "nn_init",
-    "plan_module",
+    "plan_model",
 ]

@@ -7,20 +7,22 @@ to call, seeds and numbers, are arguments of the operator; the rest is text that
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
 from ._core import Axes, Fans, Scheme, parse_path
+from ._eager import initialize as initialize_eagerly
+from ._rounded import initialize_rounded
 
 
 def initialize(
     tensor: torch.Tensor, call: str, seed: int | None, numbers: Sequence[float] = ()
 ) -> torch.Tensor:
-    """Initialize a tensor in place by a call of `_tensor.initialize`, as text."""
+    """Initialize a tensor in place, by what `encode` or `encode_rounded` made."""
     if seed is not None and seed >= 1 << 63:
-        seed -= 1 << 64  # the operator's integers have a sign
+        seed -= 1 << 64  # the integers of the operator have a sign
     with torch.no_grad():
         return tensor.copy_(torch.ops.fanwise.initialized(tensor, call, seed, list(numbers)))
 
@@ -39,9 +41,13 @@ def encode(scheme: Scheme, axes: Axes | None, fans: Fans | None, path: str | Seq
 
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # the compiler is untyped
-def encode_named(scheme: str, groups: int, words: dict[str, str], numbers: list[str]) -> str:
-    """What `nn_init` draws as text, its numbers by name alone."""
-    return json.dumps({"name": scheme, "groups": groups, "words": words, "numbers": numbers})
+def encode_rounded(
+    scheme: str, groups: int, choices: Mapping[str, str], numbers: Sequence[str]
+) -> str:
+    """What a drop-in draws as text: its numbers, which may be symbols, by their names alone."""
+    return json.dumps(
+        {"name": scheme, "groups": groups, "choices": dict(choices), "numbers": list(numbers)}
+    )
 
 
 # One that returns a tensor: Inductor cannot compile one that writes into a complex tensor. With its
@@ -54,17 +60,13 @@ def encode_named(scheme: str, groups: int, words: dict[str, str], numbers: list[
 def _initialized(
     like: torch.Tensor, call: str, seed: int | None, numbers: list[float]
 ) -> torch.Tensor:
-    from . import _tensor, nn_init
-
     tensor = torch.empty_like(like)
     data = json.loads(call)
     if "name" in data:
-        options: dict[str, Any] = {
-            **data["words"],
-            **dict(zip(data["numbers"], numbers, strict=True)),
-        }
-        return nn_init.draw(tensor, None, data["name"], data["groups"], options)
-    return _tensor.initialize(
+        options: dict[str, Any] = dict(zip(data["numbers"], numbers, strict=True))
+        scheme = Scheme(data["name"], data["choices"] | options)
+        return initialize_rounded(tensor, scheme, data["groups"], None)
+    return initialize_eagerly(
         tensor,
         Scheme.from_data(data["scheme"]),
         None if data["axes"] is None else Axes.from_data(data["axes"]),

@@ -35,7 +35,7 @@ class TorchBackend(conformance.Backend):
         tensor = torch.empty(shape, dtype=getattr(torch, dtype), device=device)
 
         def draw(tensor: torch.Tensor) -> torch.Tensor:
-            return init_(tensor, scheme, axes, generator=seed, path=path)
+            return init_(tensor, scheme, axes, seed=seed, path=path)
 
         if transform == "compile":
             torch.compiler.reset()  # a new scheme is a new function
@@ -49,11 +49,17 @@ class TorchBackend(conformance.Backend):
         states = [torch.get_rng_state()]
         if torch.cuda.is_available():
             states += torch.cuda.get_rng_state_all()
+        if torch.backends.mps.is_available():
+            states.append(torch.mps.get_rng_state())
         return b"".join(state.numpy().tobytes() for state in states)
 
     def disturb(self) -> None:
         """Advance the default generators."""
         torch.rand(5)
+        for index in range(torch.cuda.device_count()):
+            torch.rand(5, device=f"cuda:{index}")
+        if torch.backends.mps.is_available():
+            torch.rand(5, device="mps")
 
 
 backend = TorchBackend(

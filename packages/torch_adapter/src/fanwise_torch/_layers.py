@@ -1,20 +1,18 @@
-"""What PyTorch's layers mean by the axes of their parameters: by type, never by rank."""
+"""What the layers of PyTorch mean by the axes of their parameters: by type, never by rank."""
 
 from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Mapping
 
 from torch import nn
-from torch.nn.modules.batchnorm import _NormBase
-from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
-from ._core import Axes, Declaration, kernels, ones, zeros
+from ._core import Axes, Declaration, Declarations, constant, layers, ones, zeros
+from ._private import ConvNd, ConvTransposeNd, NormBase
 
 
 @functools.singledispatch
-def declare(layer: nn.Module, /) -> Mapping[str, Declaration]:
+def declare(layer: nn.Module, /) -> Declarations:
     """Declare what a layer's own parameters and buffers are, by their names.
 
     Parameters
@@ -32,6 +30,10 @@ def declare(layer: nn.Module, /) -> Mapping[str, Declaration]:
     --------
     A layer of another type is declared by registering a function for it:
 
+    >>> import torch
+    >>> from torch import nn
+    >>> from fanwise import Axes, Declaration
+    >>> from fanwise_torch import declare
     >>> class Experts(nn.Module):
     ...     def __init__(self, n, d_in, d_out):
     ...         super().__init__()
@@ -44,53 +46,45 @@ def declare(layer: nn.Module, /) -> Mapping[str, Declaration]:
 
 
 def _bias(of: str = "weight", blocks: int = 1) -> Declaration:
-    return Declaration(_blocks("out", blocks), "bias", fans_of=of)
-
-
-def _blocks(roles: str, count: int) -> Axes:
-    return Axes(roles, blocks={"out": count} if count > 1 else {})
+    return Declaration(layers.torch.bias(blocks), "bias", fans_of=of)
 
 
 @declare.register
-def _(layer: nn.Linear) -> Mapping[str, Declaration]:
-    return {"weight": Declaration(kernels.TORCH_LINEAR), "bias": _bias()}
+def _(layer: nn.Linear) -> Declarations:
+    return {"weight": Declaration(layers.torch.linear()), "bias": _bias()}
 
 
 @declare.register
-def _(layer: nn.Bilinear) -> Mapping[str, Declaration]:
-    return {"weight": Declaration(kernels.TORCH_BILINEAR), "bias": _bias()}
+def _(layer: nn.Bilinear) -> Declarations:
+    return {"weight": Declaration(layers.torch.bilinear()), "bias": _bias()}
 
 
 @declare.register
-def _(layer: _ConvNd) -> Mapping[str, Declaration]:
-    transposed = isinstance(layer, _ConvTransposeNd)
-    axes = Axes(
-        ("in out" if transposed else "out in") + " kernel" * len(layer.kernel_size),
-        groups=layer.groups,
-        stride=layer.stride,
-        transposed=transposed,
-    )
+def _(layer: ConvNd) -> Declarations:
+    kind = layers.torch.conv_transpose if isinstance(layer, ConvTransposeNd) else layers.torch.conv
+    axes = kind(len(layer.kernel_size), groups=layer.groups, stride=layer.stride)
     return {"weight": Declaration(axes), "bias": _bias()}
 
 
 @declare.register(nn.Embedding)
 @declare.register(nn.EmbeddingBag)
-def _(layer: nn.Embedding | nn.EmbeddingBag) -> Mapping[str, Declaration]:
-    return {"weight": Declaration(kernels.TORCH_EMBEDDING, "embedding")}
+def _(layer: nn.Embedding | nn.EmbeddingBag) -> Declarations:
+    axes = layers.torch.embedding()
+    return {"weight": Declaration(axes, "embedding", padding=layer.padding_idx)}
 
 
 @declare.register
-def _(layer: nn.MultiheadAttention) -> Mapping[str, Declaration]:
+def _(layer: nn.MultiheadAttention) -> Declarations:
     vector = Declaration(Axes("stack stack out"), "bias")
     return {
-        "in_proj_weight": Declaration(kernels.TORCH_ATTENTION_IN_PROJ),  # q, k, v
-        "q_proj_weight": Declaration(kernels.TORCH_LINEAR),
-        "k_proj_weight": Declaration(kernels.TORCH_LINEAR),
-        "v_proj_weight": Declaration(kernels.TORCH_LINEAR),
+        "in_proj_weight": Declaration(layers.torch.attention_in_proj()),  # q, k, v
+        "q_proj_weight": Declaration(layers.torch.linear()),
+        "k_proj_weight": Declaration(layers.torch.linear()),
+        "v_proj_weight": Declaration(layers.torch.linear()),
         # Where key and value have sizes of their own, the three projections have unlike fans.
         "in_proj_bias": _bias("in_proj_weight", 3)
         if layer.in_proj_weight is not None
-        else Declaration(_blocks("out", 3), "bias"),
+        else Declaration(layers.torch.bias(3), "bias"),
         "bias_k": vector,
         "bias_v": vector,
     }
@@ -98,39 +92,39 @@ def _(layer: nn.MultiheadAttention) -> Mapping[str, Declaration]:
 
 @declare.register(nn.RNNBase)
 @declare.register(nn.RNNCellBase)
-def _(layer: nn.RNNBase | nn.RNNCellBase) -> Mapping[str, Declaration]:
-    gates = 1
+def _(layer: nn.RNNBase | nn.RNNCellBase) -> Declarations:
+    axes, gates = layers.torch.rnn(), 1
     if isinstance(layer, nn.LSTM | nn.LSTMCell):
-        gates = 4
+        axes, gates = layers.torch.lstm(), 4
     elif isinstance(layer, nn.GRU | nn.GRUCell):
-        gates = 3
+        axes, gates = layers.torch.gru(), 3
     suffixes = [""]
     if isinstance(layer, nn.RNNBase):
         levels = range(layer.num_layers)
         suffixes = [f"_l{n}{way}" for n, way in itertools.product(levels, ("", "_reverse"))]
     declared = {}
     for suffix in suffixes:
-        declared[f"weight_hr{suffix}"] = Declaration(kernels.TORCH_LINEAR)  # no gates
+        declared[f"weight_hr{suffix}"] = Declaration(layers.torch.linear())  # no gates
         for part in ("ih", "hh"):
             weight = f"weight_{part}{suffix}"
-            declared[weight] = Declaration(_blocks("out in", gates))
+            declared[weight] = Declaration(axes)
             declared[f"bias_{part}{suffix}"] = _bias(weight, gates)
     return declared
 
 
 @declare.register(nn.LayerNorm)
 @declare.register(nn.RMSNorm)
-def _(layer: nn.LayerNorm | nn.RMSNorm) -> Mapping[str, Declaration]:
+def _(layer: nn.LayerNorm | nn.RMSNorm) -> Declarations:
     return _norm(len(layer.normalized_shape))
 
 
 @declare.register
-def _(layer: nn.GroupNorm) -> Mapping[str, Declaration]:
+def _(layer: nn.GroupNorm) -> Declarations:
     return _norm(1)
 
 
 @declare.register
-def _(layer: _NormBase) -> Mapping[str, Declaration]:
+def _(layer: NormBase) -> Declarations:
     return {
         **_norm(1),
         "running_mean": Declaration(kind="buffer", default=zeros()),
@@ -139,10 +133,10 @@ def _(layer: _NormBase) -> Mapping[str, Declaration]:
 
 
 @declare.register
-def _(layer: nn.PReLU) -> Mapping[str, Declaration]:
-    return {"weight": Declaration(kernels.BIAS, "slope")}
+def _(layer: nn.PReLU) -> Declarations:
+    return {"weight": Declaration(layers.torch.bias(), "slope", default=constant(value=0.25))}
 
 
 def _norm(rank: int) -> dict[str, Declaration]:
-    axes = Axes(" ".join(["out"] * rank))
-    return {"weight": Declaration(axes, "norm"), "bias": Declaration(axes, "bias")}
+    axes = layers.torch.norm(rank)
+    return {"weight": Declaration(axes, "norm_scale"), "bias": Declaration(axes, "norm_bias")}

@@ -1,4 +1,4 @@
-"""Weights that a layer computes from others: by parametrizations, or by hooks of an older kind."""
+"""Weights that a layer computes from others: by parametrizations, or by the older hooks."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.utils.parametrize import ParametrizationList
-from torch.nn.utils.prune import BasePruningMethod
-from torch.nn.utils.spectral_norm import SpectralNorm
-from torch.nn.utils.weight_norm import WeightNorm
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from ._core import RecipeError
-from ._source import keyed_generator
+from ._private import (
+    BasePruningMethod,
+    SpectralNorm,
+    TorchDispatchMode,
+    WeightNorm,
+    forward_pre_hooks,
+    keyed_generator,
+)
 
 
 def parametrized(layer: nn.Module, /) -> Mapping[str, ParametrizationList]:
@@ -43,7 +46,7 @@ def assign(parametrizations: ParametrizationList, value: torch.Tensor, key: int,
         parametrizations.right_inverse(value)
 
 
-def rehearse(
+def dry_run(
     parametrizations: ParametrizationList,
     value: torch.Tensor,
     key: int,
@@ -74,21 +77,21 @@ def check_assignable(parametrizations: ParametrizationList, like: torch.Tensor, 
                 f"got {type(parametrization).__name__}"
             )
     try:
-        rehearse(parametrizations, torch.zeros_like(like), 0, prepare=lambda copies: None)
+        dry_run(parametrizations, torch.zeros_like(like), 0, prepare=lambda copies: None)
     except RecipeError as error:
-        # Others may be of zeros alone; with what is drawn, it is rehearsed again.
+        # Others may be of zeros alone; there is another dry run with what is drawn.
         if isinstance(error.__cause__, NotImplementedError):
             raise
 
 
 def hooked(layer: nn.Module, /) -> Mapping[str, str]:
     """Names of parameters that a hook computes another from, and of that other one."""
-    return {name: of for hook in layer._forward_pre_hooks.values() for name, of in _parts(hook)}
+    return {name: of for hook in forward_pre_hooks(layer) for name, of in _parts(hook)}
 
 
 def check_drawn_alone(layer: nn.Module, name: str, /) -> None:
     """Raise if a parameter is one of two that the older weight_norm makes a weight of."""
-    for hook in layer._forward_pre_hooks.values():
+    for hook in forward_pre_hooks(layer):
         if isinstance(hook, WeightNorm) and name in dict(_parts(hook)):
             raise RecipeError(
                 f"`module` must have weights that are drawn as one, got {name!r} of the older "

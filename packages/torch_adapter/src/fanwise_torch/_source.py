@@ -1,30 +1,29 @@
-"""Where randomness comes from: PyTorch's own generators, on the tensor's device."""
+"""Where randomness comes from: generators of PyTorch, on the device of the tensor."""
 
 from __future__ import annotations
 
+import copy
 import math
-import random
-from array import array
 from collections.abc import Callable, Sequence
-from functools import partial
+from typing import Any, Self
 
 import array_api_compat.torch as xp
 import torch
 
 from ._core import (
     DTYPES,
+    Box,
     DtypeError,
-    Region,
+    SampledSource,
     SourceError,
     compute_dtype,
     field_of,
     inner_bounds,
     parse_path,
-    samplers,
-    stream_key,
 )
+from ._private import keyed_generator
 
-Values = Callable[[torch.Tensor], torch.Tensor]
+Values = Callable[..., torch.Tensor]
 Shape = tuple[int, ...]
 
 _NATIVE: dict[str, torch.dtype] = {
@@ -44,26 +43,29 @@ _ERFINV_REACH = 3.0 + 1e-9
 _WHOLE_REACH = 8.3
 
 
-class TorchSource:
+class TorchSource(SampledSource):
     """A source of tensors on one device.
 
     Parameters
     ----------
-    generator : int, torch.Generator or None
+    seed : int, torch.Generator or None
         A seed: every stream has then a generator of its own, keyed by seed and path. A generator,
-        or with None the device's default one: all streams are drawn from it in turn.
+        or with None the default one of the device: all streams are drawn from it in turn.
     path : str or sequence of str, default ()
-        The parameter's path.
+        The path of the parameter.
     device : torch.device or str, default "cpu"
         Where tensors are drawn.
 
     Raises
     ------
     SourceError
-        If a generator is of another device.
+        If the seed is not an integer of 64 bits, or a generator is on another device.
 
     Examples
     --------
+    >>> from fanwise import Axes, he_normal, resolve
+    >>> from fanwise.adapting import draw
+    >>> from fanwise_torch import TorchSource
     >>> plan = resolve(he_normal(), (8, 4), Axes("out in"))
     >>> w = draw(plan, TorchSource(0, "fc.weight"), dtype="float32")
     >>> w.shape, w.dtype
@@ -71,79 +73,73 @@ class TorchSource:
     """
 
     xp = xp
-    indexed = False
+    mutable = True
+
+    _target: torch.Tensor | None = None  # where a primitive writes
+    _place: torch.Tensor  # where the chunk that is being drawn goes
+    _open: dict[str, torch.Generator] | None = None  # that go on from chunk to chunk
 
     def __init__(
         self,
-        generator: int | torch.Generator | None,
+        seed: int | torch.Generator | None,
         path: str | Sequence[str] = (),
         /,
         *,
         device: torch.device | str = "cpu",
     ) -> None:
-        self.generator = generator
-        self.path = parse_path(path)
         self.device = torch.device(device)
-        placed = generator.device if isinstance(generator, torch.Generator) else self.device
-        if placed.type != self.device.type:
+        self._keyed = isinstance(seed, int)
+        self._rng = None if isinstance(seed, int) else seed
+        super().__init__(seed if isinstance(seed, int) else 0, path)
+        if self._rng is not None and self._rng.device.type != self.device.type:
             raise SourceError(
-                f"`generator` must be on the tensor's device {self.device}, got one on {placed}"
+                f"`rng` must be on the device of the tensor, {self.device}, "
+                f"got one on {self._rng.device}"
             )
 
-    def child(self, name: str, /) -> TorchSource:
+    def child(self, name: str, /) -> Self:
         """The source of an independent stream."""
-        return TorchSource(self.generator, (*self.path, *parse_path([name])), device=self.device)
+        seed = self.seed if self._keyed else self._rng
+        return type(self)(seed, (*self.path, *parse_path([name])), device=self.device)
 
-    def uniform(
-        self,
-        region: Region,
-        dtype: str,
-        /,
-        *,
-        low: float,
-        high: float,
-        out: torch.Tensor | None = None,
-    ) -> torch.Tensor:
+    def into(self, tensor: torch.Tensor, /) -> Self:
+        """The same stream, whose primitives write into `tensor` and return it."""
+        found = copy.copy(self)
+        found._target = tensor
+        return found
+
+    def empty(self, shape: Shape, dtype: str, /) -> torch.Tensor:
+        """A tensor to write into."""
+        return torch.empty(shape, dtype=native_dtype(dtype), device=self.device)
+
+    def native_dtype(self, dtype: str, /) -> torch.dtype:
+        """The dtype of a name."""
+        return native_dtype(dtype)
+
+    def cast(self, tensor: torch.Tensor, dtype: str, /) -> torch.Tensor:
+        """The tensor in a storage dtype, rounded to nearest."""
+        return tensor.to(native_dtype(dtype))
+
+    def words(self, box: Box, bits: int, purpose: str, /) -> torch.Tensor:
+        """Random integers of 32 bits, or of 53 where 64 are asked for: int64 has a sign."""
+        words = torch.empty(box.shape, dtype=torch.int64, device=self.device)
+        return words.random_(0, 1 << min(bits, 53), generator=self._generator(purpose))
+
+    def uniform(self, box: Box, dtype: str, /, *, low: float, high: float) -> torch.Tensor:
         """Uniform on [`low`, `high`); on the disc of radius `high` for a complex dtype."""
-        generator = self._generator("value")
         if field_of(dtype) == "complex":
-            modulus = partial(samplers.disc_modulus, xp, bound=high)
-            return self._isotropic(region, dtype, generator, modulus, out)
-        inner = inner_bounds(low, high, dtype, half_open=True)
+            disc: torch.Tensor = super().uniform(box, dtype, low=low, high=high)
+            return disc
+        least, most = inner_bounds(low, high, dtype, half_open=True)
+        return self.fill(_uniform, box, dtype, low=low, high=high, least=least, most=most)
 
-        def values(chunk: torch.Tensor) -> torch.Tensor:
-            return chunk.uniform_(low, high, generator=generator).clamp_(*inner)
-
-        return self._fill(region, dtype, out, values)
-
-    def normal(
-        self,
-        region: Region,
-        dtype: str,
-        /,
-        *,
-        mean: float,
-        std: float,
-        out: torch.Tensor | None = None,
-    ) -> torch.Tensor:
+    def normal(self, box: Box, dtype: str, /, *, mean: float, std: float) -> torch.Tensor:
         """Normal."""
-        generator = self._generator("value")
-        if field_of(dtype) == "complex":
-
-            def values(chunk: torch.Tensor) -> torch.Tensor:
-                torch.view_as_real(chunk).normal_(0.0, std / math.sqrt(2), generator=generator)
-                return chunk.add_(mean)
-
-        else:
-
-            def values(chunk: torch.Tensor) -> torch.Tensor:
-                return chunk.normal_(mean, std, generator=generator)
-
-        return self._fill(region, dtype, out, values)
+        return self.fill(_normal, box, dtype, mean=mean, std=std)
 
     def truncated_normal(
         self,
-        region: Region,
+        box: Box,
         dtype: str,
         /,
         *,
@@ -151,111 +147,114 @@ class TorchSource:
         parent_std: float,
         low: float,
         high: float,
-        out: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Normal, given that it is within the absolute bounds; for a complex dtype, in modulus."""
-        generator = self._generator("value")
-        if field_of(dtype) == "complex":
-            modulus = partial(samplers.truncated_modulus, xp, parent_std=parent_std, bound=high)
-            return self._isotropic(region, dtype, generator, modulus, out)
-        inner = inner_bounds(low, high, dtype)
         below, above = (parent_mean - low) / parent_std, (high - parent_mean) / parent_std
-        a, b = -below / math.sqrt(2), above / math.sqrt(2)
+        a, b = math.erf(-below / math.sqrt(2)), math.erf(above / math.sqrt(2))
         whole = min(below, above) >= _WHOLE_REACH
-        central = max(below, above) <= _ERFINV_REACH and math.erf(b) - math.erf(a) > 0.5
+        central = max(below, above) <= _ERFINV_REACH and b - a > 0.5
+        if field_of(dtype) == "complex" or not (whole or central):
+            drawn: torch.Tensor = super().truncated_normal(
+                box, dtype, parent_mean=parent_mean, parent_std=parent_std, low=low, high=high
+            )
+            return drawn
+        least, most = inner_bounds(low, high, dtype)
+        ends = {"mean": parent_mean, "std": parent_std, "least": least, "most": most}
+        if whole:
+            return self.fill(_clipped_normal, box, dtype, **ends)
+        return self.fill(_central, box, dtype, a=a, b=b, **ends)
 
-        def values(chunk: torch.Tensor) -> torch.Tensor:
-            if whole:
-                chunk.normal_(parent_mean, parent_std, generator=generator)
-            elif central:  # the same law as below, in half the time and in place
-                chunk.uniform_(math.erf(a), math.erf(b), generator=generator).erfinv_()
-                chunk.mul_(parent_std * math.sqrt(2)).add_(parent_mean)
-            else:
-                u, complement = _uniforms(chunk, generator)
-                chunk = samplers.truncated_normal(
-                    xp,
-                    u,
-                    complement,
-                    parent_mean=parent_mean,
-                    parent_std=parent_std,
-                    low=low,
-                    high=high,
-                )
-            return chunk.clamp_(*inner)
+    def subsets(self, count: int, size: int, chosen: int, /) -> torch.Tensor:
+        """Independent random subsets of range(`size`), of exactly `chosen` numbers each."""
+        words = self.words(Box.all_of((count, size)), 64, "subset")
+        if chosen == 0:
+            return torch.zeros((count, size), dtype=torch.bool, device=self.device)
+        # Each word ends in its own index: none are equal, so that the count is exact.
+        bits = (size - 1).bit_length()
+        words = words.bitwise_left_shift_(bits).add_(torch.arange(size, device=self.device))
+        return words <= words.kthvalue(chosen, dim=1, keepdim=True).values
 
-        return self._fill(region, dtype, out, values, _CHUNK if whole else _SAMPLER_CHUNK)
-
-    def permutation(self, count: int, size: int, /) -> torch.Tensor:
-        """`count` independent permutations of range(`size`)."""
-        keys = torch.empty((count, size), dtype=torch.int64, device=self.device)
-        return keys.random_(generator=self._generator("permutation")).argsort(dim=1)
-
-    def empty(self, shape: Shape, dtype: str, /) -> torch.Tensor:
-        """A tensor to write into."""
-        return torch.empty(shape, dtype=native_dtype(dtype), device=self.device)
-
-    def cast(self, tensor: torch.Tensor, dtype: str, /) -> torch.Tensor:
-        """The tensor in a storage dtype, rounded to nearest."""
-        return tensor.to(native_dtype(dtype))
-
-    def _isotropic(
+    def fill(
         self,
-        region: Region,
-        dtype: str,
-        generator: torch.Generator | None,
-        modulus: Callable[[torch.Tensor], torch.Tensor],
-        out: torch.Tensor | None,
-    ) -> torch.Tensor:
-        def values(chunk: torch.Tensor) -> torch.Tensor:
-            u, _ = _uniforms(chunk.real, generator)
-            turn, _ = _uniforms(chunk.real, generator)
-            turned: torch.Tensor = samplers.isotropic(xp, modulus(u), turn, chunk.dtype)
-            return turned
-
-        return self._fill(region, dtype, out, values, _SAMPLER_CHUNK)
-
-    def _fill(
-        self,
-        region: Region,
-        dtype: str,
-        out: torch.Tensor | None,
         values: Values,
-        chunks: dict[str, int] = _CHUNK,
+        box: Box,
+        dtype: str,
+        form: tuple[float, ...] = (),
+        /,
+        **scales: float,
     ) -> torch.Tensor:
         """Fill a tensor in row-major order, whatever its strides; in place if possible."""
-        if out is None:
-            out = self.empty(region.shape, dtype)
+        out = self.empty(box.shape, dtype) if self._target is None else self._target
         in_place = out.is_contiguous() and not out.is_conj() and not out.is_neg()
-        whole = out if in_place else self.empty(region.shape, dtype)
-        computing = native_dtype(compute_dtype(dtype))
+        whole = out if in_place else self.empty(box.shape, dtype)
+        number = compute_dtype(dtype)
+        computing = native_dtype(number)
+        stream = copy.copy(self)
+        stream._open = {}
+        chunks = _SAMPLER_CHUNK if values not in (_uniform, _normal, _clipped_normal) else _CHUNK
         for chunk in torch.split(whole.view(-1), chunks.get(self.device.type, _DEVICE_CHUNK)):
-            buffer = chunk if chunk.dtype == computing else torch.empty_like(chunk, dtype=computing)
-            drawn = values(buffer)
+            place = chunk if chunk.dtype == computing else torch.empty_like(chunk, dtype=computing)
+            stream._place = place
+            drawn = values(stream, Box.all_of(tuple(chunk.shape)), number, *form, **scales)
             if drawn is not chunk:
                 chunk.copy_(drawn)
         return out if whole is out else out.copy_(whole)
 
     def _generator(self, purpose: str) -> torch.Generator | None:
-        if isinstance(self.generator, int):
-            return keyed_generator(stream_key(self.generator, self.path, purpose), self.device)
-        return self.generator
+        if not self._keyed:
+            return self._rng
+        opened = {} if self._open is None else self._open
+        if purpose not in opened:
+            opened[purpose] = keyed_generator(self.stream_key(purpose), self.device)
+        return opened[purpose]
 
 
-def keyed_generator(key: int, device: torch.device, /) -> torch.Generator:
-    """A generator whose state is a function of all 64 bits of a key."""
-    generator = torch.Generator(device)
-    if device.type != "cpu":
-        return generator.manual_seed(key)
-    # On the CPU, `manual_seed` keeps 32 bits. Python's `random` is the same Mersenne Twister and
-    # seeds it with all bits: its state goes into PyTorch's, behind the seed and the position.
-    state = generator.manual_seed(key & 0xFFFFFFFF).get_state()
-    twister = array("q", random.Random(key).getstate()[1][:-1])
-    state.view(torch.int64)[3 : 3 + len(twister)] = torch.frombuffer(twister, dtype=torch.int64)
-    generator.set_state(state)
-    return generator
+def _uniform(
+    source: TorchSource,
+    box: Box,
+    number: str,
+    *,
+    low: float,
+    high: float,
+    least: float,
+    most: float,
+) -> torch.Tensor:
+    drawn = source._place.uniform_(low, high, generator=source._generator("value"))
+    return drawn.clamp_(least, most)
 
 
-def dtype_name(dtype: torch.dtype, /) -> str:
+def _normal(source: TorchSource, box: Box, number: str, *, mean: float, std: float) -> torch.Tensor:
+    place, generator = source._place, source._generator("value")
+    if not place.is_complex():
+        return place.normal_(mean, std, generator=generator)
+    torch.view_as_real(place).normal_(0.0, std / math.sqrt(2), generator=generator)
+    return place.add_(mean)
+
+
+def _clipped_normal(
+    source: TorchSource, box: Box, number: str, *, least: float, most: float, **law: float
+) -> torch.Tensor:
+    return _normal(source, box, number, **law).clamp_(least, most)
+
+
+def _central(
+    source: TorchSource,
+    box: Box,
+    number: str,
+    *,
+    a: float,
+    b: float,
+    mean: float,
+    std: float,
+    least: float,
+    most: float,
+) -> torch.Tensor:
+    """The inverse CDF where the error function resolves it: in half the time, and in place."""
+    drawn = source._place.uniform_(a, b, generator=source._generator("value")).erfinv_()
+    return drawn.mul_(std * math.sqrt(2)).add_(mean).clamp_(least, most)
+
+
+def dtype_name(dtype: Any, /) -> str:
     """The name of a floating-point or complex dtype."""
     if dtype not in _NAMES:
         raise DtypeError(f"`dtype` must be one of {', '.join(_NATIVE)}, got {dtype}")
@@ -267,17 +266,3 @@ def native_dtype(name: str, /) -> torch.dtype:
     if name not in _NATIVE:
         raise DtypeError(f"`dtype` must be one of {', '.join(_NATIVE)}, got {name}")
     return _NATIVE[name]
-
-
-def _uniforms(
-    like: torch.Tensor, generator: torch.Generator | None
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Uniform numbers above 0 and their complements, each with its full relative precision."""
-    bits = 32 if like.dtype == torch.float32 else 62
-    words = torch.empty(like.shape, dtype=torch.int64, device=like.device)
-    words.random_(0, 1 << bits, generator=generator)
-    scale = math.ldexp(1.0, -bits)
-    u, complement = (
-        w.to(like.dtype).add_(0.5).mul_(scale) for w in (words, (1 << bits) - 1 - words)
-    )
-    return u, complement

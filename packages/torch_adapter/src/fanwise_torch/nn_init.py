@@ -20,9 +20,8 @@ import torch
 from torch.nn import init as _native
 from torch.nn.init import calculate_gain, constant_, eye_, ones_, zeros_
 
-from . import _core as core
-from ._source import dtype_name
-from ._tensor import initialize
+from ._core import Scheme
+from ._rounded import initialize_rounded
 
 __all__ = [
     "calculate_gain",
@@ -55,13 +54,6 @@ __all__ = [
 
 Generator = torch.Generator | None
 
-# Dtypes that PyTorch rounds into, whatever is lost of a law, and where it is drawn for them.
-_HALF = {
-    torch.float16: torch.float32,
-    torch.bfloat16: torch.float32,
-    torch.complex32: torch.complex64,
-}
-
 
 def uniform_(
     tensor: torch.Tensor, a: float = 0.0, b: float = 1.0, generator: Generator = None
@@ -93,6 +85,7 @@ def uniform_(
 
     Examples
     --------
+    >>> from fanwise_torch.nn_init import torch, uniform_
     >>> w = uniform_(torch.empty(3, 5, dtype=torch.bfloat16), -0.05, 0.05)
     >>> bool((w >= -0.05).all() and (w < 0.05).all())
     True
@@ -135,6 +128,7 @@ def normal_(
 
     Examples
     --------
+    >>> from fanwise_torch.nn_init import normal_, torch
     >>> normal_(torch.empty(3, 5, dtype=torch.float8_e4m3fn)).dtype
     torch.float8_e4m3fn
     """
@@ -189,6 +183,7 @@ def trunc_normal_(
 
     Examples
     --------
+    >>> from fanwise_torch.nn_init import torch, trunc_normal_
     >>> w = trunc_normal_(torch.empty(1000), a=8.0, b=9.0)
     >>> bool((w >= 8).all() and (w <= 9).all())
     True
@@ -238,6 +233,7 @@ def dirac_(tensor: torch.Tensor, groups: int = 1) -> torch.Tensor:
 
     Examples
     --------
+    >>> from fanwise_torch.nn_init import dirac_, torch
     >>> dirac_(torch.empty(2, 2, 3))[0, 0]
     tensor([0., 1., 0.])
 
@@ -284,6 +280,7 @@ def xavier_uniform_(
 
     Examples
     --------
+    >>> from fanwise_torch.nn_init import calculate_gain, torch, xavier_uniform_
     >>> w = xavier_uniform_(torch.empty(3, 5), gain=calculate_gain("relu"))
     >>> bool((w.abs() <= (2 * 6 / (3 + 5)) ** 0.5).all())
     True
@@ -325,6 +322,7 @@ def xavier_normal_(
 
     Examples
     --------
+    >>> from fanwise_torch.nn_init import torch, xavier_normal_
     >>> xavier_normal_(torch.empty(3, 5)).shape
     torch.Size([3, 5])
 
@@ -373,6 +371,7 @@ def kaiming_uniform_(
 
     Examples
     --------
+    >>> from fanwise_torch.nn_init import kaiming_uniform_, torch
     >>> w = kaiming_uniform_(torch.empty(3, 5), mode="fan_in", nonlinearity="relu")
     >>> bool((w.abs() <= (6 / 5) ** 0.5).all())
     True
@@ -418,6 +417,7 @@ def kaiming_normal_(
 
     Examples
     --------
+    >>> from fanwise_torch.nn_init import kaiming_normal_, torch
     >>> kaiming_normal_(torch.empty(3, 5), mode="fan_out", nonlinearity="relu").shape
     torch.Size([3, 5])
 
@@ -457,6 +457,7 @@ def orthogonal_(tensor: torch.Tensor, gain: float = 1, generator: Generator = No
 
     Examples
     --------
+    >>> from fanwise_torch.nn_init import orthogonal_, torch
     >>> w = orthogonal_(torch.empty(3, 5))
     >>> torch.allclose(w @ w.T, torch.eye(3), atol=1e-6)
     True
@@ -504,6 +505,7 @@ def sparse_(
 
     Examples
     --------
+    >>> from fanwise_torch.nn_init import sparse_, torch
     >>> (sparse_(torch.empty(10, 4), sparsity=0.25) == 0).sum(dim=0)
     tensor([3, 3, 3, 3])
 
@@ -564,57 +566,17 @@ def _check_rank(tensor: torch.Tensor) -> None:
 def _init(
     tensor: torch.Tensor, generator: Generator, scheme: str, groups: int = 1, **options: Any
 ) -> torch.Tensor:
-    """Draw a scheme into a tensor whose axes are taken for those of a convolution."""
+    """Draw a scheme into a tensor; under the compiler, its numbers may be symbols."""
     if generator is not None and not isinstance(generator, torch.Generator):
         raise TypeError(f"`generator` must be a torch.Generator or None, got {generator!r}")
-    if torch.compiler.is_compiling() and generator is None:
-        from . import _compiled  # here, as it imports the compiler
+    if not torch.compiler.is_compiling() or generator is not None:
+        return initialize_rounded(tensor, Scheme(scheme, options), groups, generator)
+    from . import _compiled  # here, as it imports the compiler
 
-        words = {name: value for name, value in options.items() if isinstance(value, str)}
-        numbers = [name for name in options if name not in words]
-        call = _compiled.encode_named(scheme, groups, words, numbers)
-        values = [float(options[name]) for name in numbers]
-        return _compiled.initialize(tensor, call, None, values)
-    return draw(tensor, generator, scheme, groups, options)
-
-
-def draw(
-    tensor: torch.Tensor, generator: Generator, scheme: str, groups: int, options: dict[str, Any]
-) -> torch.Tensor:
-    """Draw a scheme by its name; what half precision cannot hold is rounded all the same."""
-    if scheme == "uniform" and tensor.is_complex():  # PyTorch's, in each part
-        parts = torch.empty_like(torch.view_as_real(tensor.detach().resolve_conj()))
-        draw(parts, generator, scheme, groups, options)
-        with torch.no_grad():
-            return tensor.copy_(torch.view_as_complex(parts))
-    rank = tensor.dim()
-    axes = core.Axes("out in" + " kernel" * (rank - 2), groups=groups) if rank > 1 else None
-    made = getattr(core, scheme)(**options)
-    try:
-        return initialize(tensor, made, axes, None, generator)
-    except core.DtypeError:
-        if tensor.dtype not in _HALF:
-            raise
-        ends = _representable_ends(made, tensor, axes)
-    wide = torch.empty_like(tensor, dtype=_HALF[tensor.dtype])
-    with torch.no_grad():
-        tensor.copy_(initialize(wide, made, axes, None, generator))
-        return tensor if ends is None else tensor.clamp_(*ends)
-
-
-def _representable_ends(
-    scheme: core.Scheme, tensor: torch.Tensor, axes: core.Axes | None
-) -> tuple[float, float] | None:
-    """The ends of a bounded law's values in a dtype; raises if it has none, or not the bounds."""
-    if tensor.is_complex():
-        return None
-    law = core.resolve(scheme, tensor.shape, axes).law
-    if law.family not in ("truncated_normal", "uniform"):
-        return None
-    name = dtype_name(tensor.dtype)
-    if any(torch.finfo(tensor.dtype).max < abs(end) < math.inf for end in law.support):
-        raise core.DtypeError(f"`dtype` must hold the ends {law.support}, got {name}")
-    return core.inner_bounds(*law.support, name, half_open=law.family == "uniform")
+    choices = {name: value for name, value in options.items() if isinstance(value, str)}
+    numbers = {name: value for name, value in options.items() if name not in choices}
+    call = _compiled.encode_rounded(scheme, groups, choices, list(numbers))
+    return _compiled.initialize(tensor, call, None, [float(n) for n in numbers.values()])
 
 
 def _deprecated(function: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:

@@ -1,0 +1,1 @@
+"""Draws: random sources, samplers, dtypes and streams: from a plan to an array."""

@@ -1,0 +1,1 @@
+"""Laws: exact probability laws in Python floats, and the numerics behind them."""

@@ -1,0 +1,223 @@
+"""Recipes: ordered rules from the parameters of a model to schemes, as data (spec: recipes)."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from .._axes import Axes, as_axes
+from .._errors import RecipeError, integer
+from .._json import (
+    SCHEMA_VERSION,
+    as_list,
+    read_document,
+    record_from_data,
+    record_to_data,
+)
+from .._schemes.scheme import Scheme, as_scheme
+from .parameter import LeftStatus, Parameter, check_status
+
+DRAWN_KINDS = ("weight", "embedding")  # what a scheme without `kind` is for
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What happens to the parameters that it is the first to match.
+
+    Attributes
+    ----------
+    scheme : Scheme or None
+        How to initialize them; or
+    status : {"frozen", "loaded", "skipped"} or None
+        why to leave them as they are.
+    match : str, default "*"
+        Glob that the whole path must match; `*` also spans dots, and `[ab]` is one of a and b.
+    kind : str, sequence of str, or None
+        The kind, or one of the kinds, that a parameter must have; "*" is for all kinds. None is
+        for weights and embeddings, and for all kinds if the rule leaves them as they are.
+    axes : Axes or None
+        Roles of the axes, instead of those that the parameter declares.
+    fans_of : str or None
+        Last segment of the name of the weight, beside the parameter, whose fans it takes;
+        instead of the weight that the parameter declares.
+    padding : int or None
+        Position along the `in` axis whose weights are zero, as of the padding token of an
+        embedding; instead of the position that the parameter declares.
+    optional : bool, default False
+        Whether a model may have no parameter for the rule, which is otherwise an error.
+    note : str, default ""
+        Why, or the source.
+
+    Raises
+    ------
+    RecipeError
+        If neither or both of `scheme` and `status` are given, or a value is of another type.
+
+    Examples
+    --------
+    >>> from fanwise import Rule, normal
+    >>> rule = Rule(normal(std=0.02).over_depth(12), match="*.c_proj.weight")
+    """
+
+    scheme: Scheme | None = None
+    status: LeftStatus | None = None
+    match: str = "*"
+    kind: str | tuple[str, ...] | None = None
+    axes: Axes | None = None
+    fans_of: str | None = None
+    padding: int | None = None
+    optional: bool = False
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.scheme is None) == (self.status is None):
+            raise RecipeError(
+                f"one of `scheme` and `status` must be given, "
+                f"got {self.scheme} and {self.status} for {self.match!r}"
+            )
+        if self.scheme is not None:
+            try:
+                object.__setattr__(self, "scheme", as_scheme(self.scheme))
+            except ValueError as error:
+                raise RecipeError(str(error)) from None
+        for name in ("match", "note"):
+            if not isinstance(getattr(self, name), str):
+                raise RecipeError(f"`{name}` must be a string, got {getattr(self, name)!r}")
+        if not isinstance(self.optional, bool):
+            raise RecipeError(f"`optional` must be true or false, got {self.optional!r}")
+        check_status(self.status)
+        if self.axes is not None:
+            object.__setattr__(self, "axes", as_axes(self.axes))
+        if self.kind is not None and not isinstance(self.kind, str):
+            kinds = tuple(self.kind) if isinstance(self.kind, Iterable) else ()
+            if not kinds or not all(isinstance(kind, str) for kind in kinds):
+                raise RecipeError(f"`kind` must be a string or several, got {self.kind!r}")
+            object.__setattr__(self, "kind", kinds)
+        if self.padding is not None:
+            integer("padding", self.padding, RecipeError, minimum=0)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds that it is for; ("*",) is all."""
+        if self.kind is None:
+            return ("*",) if self.scheme is None else DRAWN_KINDS
+        return (self.kind,) if isinstance(self.kind, str) else self.kind
+
+    def matches(self, parameter: Parameter) -> bool:
+        """Whether the rule is for this parameter, unless an earlier one is."""
+        kinds = self.kinds
+        if parameter.kind not in kinds and "*" not in kinds:
+            return False
+        return fnmatch.fnmatchcase(parameter.path, self.match)
+
+    def to_data(self) -> dict[str, Any]:
+        """The rule as plain JSON data, defaults left out."""
+        return record_to_data(self)
+
+    @classmethod
+    def from_data(cls, data: Any) -> Rule:
+        """Read a rule back from the form of `to_data`."""
+        return record_from_data(cls, data, {"axes": Axes.from_data, "scheme": Scheme.from_data})
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Recipe:
+    """Rules for a whole model: each parameter is for the first rule that matches it.
+
+    Parameters
+    ----------
+    rules : iterable of Rule
+        In order.
+    name : str, default ""
+        What the recipe is called.
+    reference : str, default ""
+        Where it is from.
+
+    Raises
+    ------
+    RecipeError
+        If `rules` are not rules.
+
+    Examples
+    --------
+    >>> from fanwise import Recipe, Rule, he_normal, zeros
+    >>> recipe = Recipe([Rule(zeros(), match="head.*"), Rule(he_normal())])
+    >>> Recipe.from_data(recipe.to_data()) == recipe
+    True
+    """
+
+    rules: tuple[Rule, ...]
+    name: str
+    reference: str
+
+    def __init__(self, rules: Iterable[Rule], *, name: str = "", reference: str = "") -> None:
+        given = tuple(rules) if isinstance(rules, Iterable) else (rules,)
+        own = tuple(map(_as_rule, given))
+        if not isinstance(rules, Iterable):
+            raise RecipeError(f"`rules` must be a list of rules, got {rules!r}")
+        for word, value in (("name", name), ("reference", reference)):
+            if not isinstance(value, str):
+                raise RecipeError(f"`{word}` must be a string, got {value!r}")
+        set_attribute = object.__setattr__  # the instance is frozen
+        set_attribute(self, "rules", own)
+        set_attribute(self, "name", name)
+        set_attribute(self, "reference", reference)
+
+    def to_data(self) -> dict[str, Any]:
+        """The recipe as plain JSON data, with the version of the form."""
+        return {
+            "format": "recipe",
+            "version": SCHEMA_VERSION,
+            "name": self.name,
+            "reference": self.reference,
+            "rules": [rule.to_data() for rule in self.rules],
+        }
+
+    @classmethod
+    def from_data(cls, data: Any) -> Recipe:
+        """Read a recipe back from the form of `to_data`.
+
+        Raises
+        ------
+        RecipeError
+            If the form or its version is not this one, or a key is unknown or missing.
+        SchemeError, AxesError
+            If the scheme or the axes of a rule are not well formed.
+        """
+        document = read_document(data, "recipe", {"name", "reference", "rules"})
+        rules = []
+        for index, rule in enumerate(as_list("rules", document.get("rules"))):
+            try:
+                rules.append(Rule.from_data(rule))
+            except (ValueError, TypeError) as error:
+                error.add_note(f"rule {index}: {rule}")
+                raise
+        name, reference = document.get("name", ""), document.get("reference", "")
+        return cls(rules, name=name, reference=reference)
+
+
+def as_recipe(value: Any, /) -> Recipe:
+    """The value as a recipe of this copy of the package; a scheme alone is a recipe of one rule.
+
+    Raises
+    ------
+    RecipeError
+        If it is no recipe.
+    """
+    if isinstance(value, Recipe):
+        return value
+    if isinstance(value, Scheme) or hasattr(value, "base_options"):
+        return Recipe([Rule(as_scheme(value))])
+    if hasattr(value, "rules") and hasattr(value, "to_data"):
+        return Recipe.from_data(value.to_data())
+    raise RecipeError(f"`recipe` must be a Recipe, a Ledger or a Scheme, got {value!r}")
+
+
+def _as_rule(value: Any) -> Rule:
+    if isinstance(value, Rule):
+        return value
+    if hasattr(value, "matches") and hasattr(value, "to_data"):
+        return Rule.from_data(value.to_data())
+    raise RecipeError(f"`rules` must be Rules, such as Rule(he_normal()), got {value!r}")

@@ -1,0 +1,1 @@
+"""Schemes: rules for initial weights, and the plans that they resolve to."""

@@ -1,0 +1,1 @@
+"""The command `python -m`: plan, initialize and explain from the shell."""

@@ -1,0 +1,333 @@
+"""A whole model, as a pytree: planned from shapes and layers, then every array drawn once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ._core import (
+    DTYPES,
+    Declaration,
+    Found,
+    Ledger,
+    Measured,
+    Plan,
+    Recipe,
+    RecipeError,
+    Scheme,
+    Slices,
+    annotate_errors,
+    describe,
+    measure,
+    prepare,
+    rounding,
+)
+from ._layers import look_up
+from ._sharded import draw_sharded
+from ._source import JaxSource, check_key, dtype_name
+from ._tree import Leaf, is_a, is_array, is_shape, open_tree
+
+Tree = TypeVar("Tree")
+
+
+def plan_model(
+    model: Any,
+    recipe: Recipe | Scheme,
+    /,
+    *,
+    declarations: Mapping[str, Declaration] | None = None,
+    loaded: Iterable[str] = (),
+) -> Ledger:
+    """Decide what `init_model` would do, from shapes alone.
+
+    Parameters
+    ----------
+    model, recipe, declarations, loaded
+        As in `init_model`.
+
+    Returns
+    -------
+    Ledger
+        What would happen to each array.
+
+    Raises
+    ------
+    RecipeError, AxesError, DtypeError, FanError, LawError, SchemeError, SourceError
+        As `init_model`.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from fanwise import Axes, Recipe, Rule, glorot_normal
+    >>> from fanwise_jax import plan_model
+    >>> shapes = {"kernel": jax.ShapeDtypeStruct((4, 8), "bfloat16")}
+    >>> print(plan_model(shapes, Recipe([Rule(glorot_normal(), axes=Axes("in out"))])))
+    path    shape   axes    fans    law     std
+    kernel  (4, 8)  in out  (4, 8)  normal  0.408248
+    """
+    leaves, _ = open_tree(model)
+    return _prepare(leaves, recipe, declarations, loaded)
+
+
+def init_model(
+    model: Tree,
+    recipe: Recipe | Ledger | Scheme,
+    /,
+    *,
+    key: jax.Array,
+    declarations: Mapping[str, Declaration] | None = None,
+    loaded: Iterable[str] = (),
+) -> tuple[Tree, Ledger]:
+    """Initialize the parameters of a model.
+
+    The values of a parameter are a function of `key` and of its path in the tree.
+
+    Parameters
+    ----------
+    model : pytree
+        Arrays, or their shapes and dtypes as `jax.eval_shape` gives them: the variables of Flax
+        linen, the parameters of Haiku, or modules of Flax nnx or Equinox. If a leaf was put on a
+        device or a sharding, its array is put there. Collections of Flax linen other than
+        "params", and what is no `nnx.Param` of a module of nnx, are buffers unless
+        `declarations` say other.
+    recipe : Recipe, Ledger or Scheme
+        The rules; or what `plan_model` made of them; or one scheme for all weights and
+        embeddings. Without a rule, biases start at 0 and the scales of norms at 1.
+    key : jax.Array
+        One key, typed or legacy.
+    declarations : mapping of str to Declaration, optional
+        What parameters are, by path, for trees without layers in them: `trace_declarations` has
+        it for Flax linen and Haiku; ``variables["params"]`` alone will do, whose paths, and so
+        values, are without "params". By default, the types of the layers in `model` say it.
+    loaded : iterable of str, default ()
+        Paths of arrays that are loaded from a checkpoint and must be left alone.
+
+    Returns
+    -------
+    model : pytree
+        As `model`, with new arrays. Leaves that are no arrays, and leaves that the ledger leaves
+        as they are, are the same. The shape of a buffer, such as a running mean, becomes an array
+        of the default of its layer; the shape of a random stream of Flax nnx becomes a stream
+        that is keyed by its path.
+    ledger : Ledger
+        What happened to each array. A variable that layers of Flax nnx share is drawn once.
+
+    Raises
+    ------
+    RecipeError
+        If rules and parameters do not fit each other, all faults in one error; a ledger is of
+        another model; or a shape would be left without values, although it is not `loaded`.
+    AxesError, DtypeError, FanError, LawError, SchemeError, SourceError
+        With the path of the parameter. Nothing is drawn before all checks.
+
+    Examples
+    --------
+    >>> import equinox as eqx, jax
+    >>> from fanwise import he_normal
+    >>> from fanwise_jax import init_model
+    >>> model = eqx.nn.MLP(4, 2, 8, depth=1, key=jax.random.key(0))
+    >>> model, ledger = init_model(model, he_normal(), key=jax.random.key(1))
+    >>> print(ledger)
+    path             shape   axes    fans    law       std
+    layers.0.weight  (8, 4)  out in  (4, 8)  normal    0.707107
+    layers.0.bias    (8)     out             constant  = 0
+    layers.1.weight  (2, 8)  out in  (8, 2)  normal    0.5
+    layers.1.bias    (2)     out             constant  = 0
+    """
+    check_key(key)
+    leaves, rebuild = open_tree(model)
+    ledger = _prepare(leaves, recipe, declarations, loaded)
+    arrays = {leaf.path: leaf for leaf in leaves if is_array(leaf.value)}
+    values: dict[str, Any] = _random_streams(key, arrays, ledger)
+    for entry in ledger.entries:
+        leaf = arrays[entry.path]
+        if entry.plan is not None:
+            with annotate_errors(entry.path):
+                dtype, placed = dtype_name(leaf.value.dtype), _placed(leaf.value)
+                values[entry.path] = draw_sharded(entry.plan, key, entry.stream, dtype, placed)
+        elif entry.parameter.tied_to in values:
+            values[entry.path] = values[entry.parameter.tied_to]
+    return rebuild([values.get(leaf.path, leaf.value) for leaf in leaves]), ledger
+
+
+def measure_model(model: Any, ledger: Ledger, /) -> dict[str, Measured]:
+    """Compare the mean and std of the parameters of a model with their laws.
+
+    Parameters
+    ----------
+    model : pytree
+        The model, as `init_model` returned it.
+    ledger : Ledger
+        What `init_model` returned with it.
+
+    Returns
+    -------
+    dict of str to Measured
+        For each parameter that the ledger has as initialized: mean, std, and how many of their
+        standard errors they are off. ``ledger.table(measured)`` prints them.
+
+    Raises
+    ------
+    RecipeError
+        If the ledger is of another model.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from fanwise import normal
+    >>> from fanwise_jax import init_model, measure_model
+    >>> shapes = {"w": jax.ShapeDtypeStruct((256, 256), "float32")}
+    >>> measured = measure_model(*init_model(shapes, normal(std=0.02), key=jax.random.key(0)))
+    >>> abs(measured["w"].std_z) < 4
+    True
+    """
+    arrays = {leaf.path: leaf.value for leaf in open_tree(model)[0] if is_array(leaf.value)}
+    measured = {}
+    for entry in ledger.entries:
+        if entry.plan is None:
+            continue
+        if entry.path not in arrays:
+            raise RecipeError(f"`ledger` must be of this model, got one that has {entry.path!r}")
+        with annotate_errors(entry.path):
+            measured[entry.path] = _measure_array(entry.plan, arrays[entry.path])
+    return measured
+
+
+def _measure_array(plan: Plan, array: jax.Array) -> Measured:
+    host = np.asarray(array)
+    wide = np.complex128 if plan.field == "complex" else np.float64
+
+    def sums(slices: Slices, mean: float) -> tuple[float, float]:
+        off = host[slices].astype(wide) - mean
+        return float(off.real.sum()), float((off.real**2).sum() + (off.imag**2).sum())
+
+    return measure(plan, host.shape, sums, rounding=rounding(host.dtype.name))
+
+
+def _random_streams(
+    key: jax.Array, arrays: Mapping[str, Leaf], ledger: Ledger
+) -> dict[str, jax.Array]:
+    """Values for what has a shape alone and is not drawn: random streams of Flax nnx."""
+    values: dict[str, jax.Array] = {}
+    missing = []
+    for entry in ledger.entries:
+        leaf = arrays[entry.path]
+        if entry.status != "skipped" or entry.rule is not None or not is_shape(leaf.value):
+            continue
+        if is_a(leaf.variable, "flax", "RngCount"):
+            values[entry.path] = jnp.zeros(leaf.value.shape, leaf.value.dtype)
+        elif is_a(leaf.variable, "flax", "RngKey"):
+            values[entry.path] = _keys_like(leaf.value, JaxSource(key, entry.stream).key)
+        else:
+            missing.append(entry.path)
+    if missing:
+        shown = ", ".join(map(repr, missing[:5]))
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        raise RecipeError(
+            f"`model` must have values where nothing is drawn, got shapes alone: {shown}{more}; "
+            f"name them in `loaded`, or give a rule of kind 'buffer'"
+        )
+    return values
+
+
+def _keys_like(like: Any, key: jax.Array) -> jax.Array:
+    """Keys of the shape and implementation of others, whatever the one that they are made of."""
+    impl = []
+
+    def data(keys: Any) -> jax.Array:
+        impl.append(jax.random.key_impl(keys))
+        return jax.random.key_data(keys)
+
+    words = jax.eval_shape(data, like)
+    bits = jax.random.bits(key, words.shape, words.dtype)
+    keys: jax.Array = jax.random.wrap_key_data(bits, impl=impl[0])
+    return keys
+
+
+def _prepare(
+    leaves: list[Leaf],
+    recipe: Recipe | Ledger | Scheme,
+    declarations: Mapping[str, Declaration] | None,
+    loaded: Iterable[str],
+) -> Ledger:
+    arrays = [leaf for leaf in leaves if is_array(leaf.value)]
+    if not arrays:
+        raise RecipeError(
+            "`model` must have arrays or their shapes in it, as jax.eval_shape gives, got none: "
+            "the model comes first, then the recipe"
+        )
+    if not arrays[0].segments:
+        raise RecipeError("`model` must have arrays in it, got an array: use init or initializer")
+    given = _within_params(
+        {} if declarations is None else declarations, {leaf.path for leaf in arrays}
+    )
+    is_variables = any(leaf.segments[0] == "params" for leaf in arrays)  # of Flax linen
+    found = []
+    for leaf in arrays:
+        with annotate_errors(leaf.path):
+            found.append(_found(leaf, given, is_variables))
+    return prepare(found, recipe, loaded=loaded)
+
+
+def _within_params(declarations: Any, paths: set[str]) -> Mapping[str, Declaration]:
+    """Declarations, or those of linen's collection "params" alone, if that is what the tree is."""
+    if not isinstance(declarations, Mapping):
+        raise RecipeError(f"`declarations` must be a mapping by path, got {declarations!r}")
+    for path, declared in declarations.items():
+        if not hasattr(declared, "fans_of"):
+            raise RecipeError(f"`declarations` must be Declarations, got {declared!r} for {path!r}")
+    inside = {
+        path.removeprefix("params."): declared
+        for path, declared in declarations.items()
+        if path.startswith("params.")
+    }
+    if paths <= set(inside):
+        return inside
+    unknown = sorted(map(str, set(declarations) - paths))
+    if unknown:
+        raise RecipeError(f"`declarations` must be of arrays of the tree, got {unknown}")
+    return declarations
+
+
+def _found(leaf: Leaf, declarations: Mapping[str, Declaration], is_variables: bool) -> Found:
+    *around, name = leaf.segments
+    shape, dtype = tuple(leaf.value.shape), leaf.value.dtype
+    given = declarations.get(leaf.path)
+    declared = given or look_up(name, shape, leaf.layers)
+    is_state = given is None and (
+        _is_state(leaf, declared) or (is_variables and leaf.segments[0] != "params")
+    )
+    known = declared or Declaration.of_name(name)
+    dtype_of = "" if jnp.issubdtype(dtype, jax.dtypes.extended) else jnp.dtype(dtype).name
+    if is_state or dtype_of not in DTYPES:
+        known = replace(known, kind="buffer")
+    if known.kind == "buffer" and not is_shape(leaf.value):
+        known = replace(known, default=None)  # it has values already
+    layer = leaf.layer_name
+    parameter = describe(".".join(around), name, shape, dtype_of, known, layer=layer)
+    # A leaf that is of no variable is one of its own, even if its array is another's.
+    storage = id(leaf if leaf.variable is None else leaf.variable)
+    return Found(parameter, dtype_of if dtype_of not in DTYPES else dtype_name(dtype), storage)
+
+
+def _is_state(leaf: Leaf, declared: Declaration | None) -> bool:
+    """Whether a model keeps it without training it, as far as its libraries say."""
+    if leaf.variable is not None:
+        return not is_a(leaf.variable, "flax", "Param")
+    if any(is_a(layer, "equinox", "State") for _, layer in leaf.layers):
+        return True
+    return declared is None and any(is_a(layer, "flax.nnx", "Module") for _, layer in leaf.layers)
+
+
+def _placed(value: Any) -> Any:
+    """Where an array was put, or its shape says it should be; None if nobody said."""
+    if isinstance(value, jax.core.Tracer):
+        sharding = jax.typeof(value).sharding
+        return sharding if sharding.mesh.explicit_axes else None
+    said = value.committed if isinstance(value, jax.Array) else True
+    return getattr(value, "sharding", None) if said else None
