@@ -24,9 +24,9 @@ from ._fans import Fan, block_fans
 from ._laws.complex import ComplexNormal, ComplexTruncatedNormal, ComplexUniform
 from ._laws.real import law_data
 from ._models.ledger import as_ledger
-from ._models.measure import Slices, measure
+from ._models.measure import Slices, measure, measure_entries, measure_host
 from ._models.parameter import Declarations, Declared, declared_in, describe
-from ._models.prepare import Found, prepare
+from ._models.prepare import Found, check_valued, prepare
 from ._models.recipe import as_recipe
 from ._schemes.depth import Depth
 from ._schemes.elementwise import Family
@@ -57,6 +57,7 @@ __all__ = [
     "as_recipe",
     "as_scheme",
     "block_fans",
+    "check_valued",
     "check_draw",
     "check_seed",
     "compute_dtype",
@@ -69,6 +70,8 @@ __all__ = [
     "inner_bounds",
     "law_data",
     "measure",
+    "measure_entries",
+    "measure_host",
     "parse_path",
     "path_words",
     "prepare",

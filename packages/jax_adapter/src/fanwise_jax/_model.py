@@ -20,12 +20,12 @@ from ._core import (
     Recipe,
     RecipeError,
     Scheme,
-    Slices,
     annotate_errors,
+    check_valued,
     describe,
-    measure,
+    measure_entries,
+    measure_host,
     prepare,
-    rounding,
 )
 from ._layers import look_up
 from ._sharded import draw_sharded
@@ -187,26 +187,12 @@ def measure_model(model: Any, ledger: Ledger, /) -> dict[str, Measured]:
     True
     """
     arrays = {leaf.path: leaf.value for leaf in open_tree(model)[0] if is_array(leaf.value)}
-    measured = {}
-    for entry in ledger.entries:
-        if entry.plan is None:
-            continue
-        if entry.path not in arrays:
-            raise RecipeError(f"`ledger` must be of this model, got one that has {entry.path!r}")
-        with annotate_errors(entry.path):
-            measured[entry.path] = _measure_array(entry.plan, arrays[entry.path])
-    return measured
+    return measure_entries(ledger, arrays, _measure_array)
 
 
 def _measure_array(plan: Plan, array: jax.Array) -> Measured:
     host = np.asarray(array)
-    wide = np.complex128 if plan.field == "complex" else np.float64
-
-    def sums(slices: Slices, mean: float) -> tuple[float, float]:
-        off = host[slices].astype(wide) - mean
-        return float(off.real.sum()), float((off.real**2).sum() + (off.imag**2).sum())
-
-    return measure(plan, host.shape, sums, rounding=rounding(host.dtype.name))
+    return measure_host(plan, host, host.dtype.name)
 
 
 def _random_streams(
@@ -225,13 +211,7 @@ def _random_streams(
             values[entry.path] = _keys_like(leaf.value, JaxSource(key, entry.stream).key)
         else:
             missing.append(entry.path)
-    if missing:
-        shown = ", ".join(map(repr, missing[:5]))
-        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-        raise RecipeError(
-            f"`model` must have values where nothing is drawn, got shapes alone: {shown}{more}; "
-            f"name them in `loaded`, or give a rule of kind 'buffer'"
-        )
+    check_valued(missing, "shapes alone")
     return values
 
 

@@ -19,18 +19,16 @@ from ._core import (
     Measured,
     Plan,
     Recipe,
-    RecipeError,
     Scheme,
-    Slices,
     SourceError,
     annotate_errors,
     check_seed,
     declared_in,
     describe,
     draw,
-    measure,
+    measure_entries,
+    measure_host,
     prepare,
-    rounding,
 )
 from ._layers import declare
 from ._private import Merge, layers_within, to_snake_case, was_run
@@ -191,26 +189,11 @@ def measure_model(model: Any, ledger: Ledger, /) -> dict[str, Measured]:
     """
     targets = _targets(model, (), False)
     variables = {target.found.parameter.path: target.variable for target in targets}
-    measured = {}
-    for entry in ledger.entries:
-        if entry.plan is None:
-            continue
-        if entry.path not in variables:
-            raise RecipeError(f"`ledger` must be of this model, got one that has {entry.path!r}")
-        with annotate_errors(entry.path):
-            measured[entry.path] = _measure_variable(entry.plan, variables[entry.path])
-    return measured
+    return measure_entries(ledger, variables, _measure_variable)
 
 
 def _measure_variable(plan: Plan, variable: Any) -> Measured:
-    host = np.asarray(variable.numpy())
-    wide = np.complex128 if plan.field == "complex" else np.float64
-
-    def sums(slices: Slices, mean: float) -> tuple[float, float]:
-        off = host[slices].astype(wide) - mean
-        return float(off.real.sum()), float((off.real**2).sum() + (off.imag**2).sum())
-
-    return measure(plan, host.shape, sums, rounding=rounding(dtype_name(variable.dtype)))
+    return measure_host(plan, np.asarray(variable.numpy()), dtype_name(variable.dtype))
 
 
 def _prepare(

@@ -19,7 +19,9 @@ from ._core import (
     SourceError,
     annotate_errors,
     check_seed,
+    check_valued,
     measure,
+    measure_entries,
     prepare,
     rounding,
     stream_key,
@@ -200,19 +202,13 @@ def measure_model(model: nn.Module, ledger: Ledger, /) -> dict[str, Measured]:
     True
     """
     targets = {target.path: target for target in targets_of(model)}
-    measured = {}
-    for entry in ledger.entries:
-        if entry.plan is None:
-            continue
-        if entry.path not in targets:
-            raise RecipeError(f"`ledger` must be of this model, got one that has {entry.path!r}")
-        target = targets[entry.path]
-        with torch.no_grad(), annotate_errors(entry.path):
-            tensor = target.tensor
-            if target.parametrization is not None:
-                tensor = target.parametrization()
-            measured[entry.path] = measure_tensor(entry.plan, tensor)
-    return measured
+
+    def measure_target(plan: Plan, target: Target) -> Measured:
+        parametrization = target.parametrization
+        return measure_tensor(plan, target.tensor if parametrization is None else parametrization())
+
+    with torch.no_grad():
+        return measure_entries(ledger, targets, measure_target)
 
 
 def measure_tensor(plan: Plan, tensor: torch.Tensor, /) -> Measured:
@@ -293,10 +289,4 @@ def _check_valued(targets: list[Target], ledger: Ledger) -> None:
         and target.tensor.is_meta
         and not target.is_count
     ]
-    if missing:
-        shown = ", ".join(map(repr, missing[:5]))
-        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-        raise RecipeError(
-            f"`model` must have values where nothing is drawn, got buffers on meta: "
-            f"{shown}{more}; name them in `loaded`, or give a rule of kind 'buffer'"
-        )
+    check_valued(missing, "buffers on meta")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from typing import TypeAlias
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias, TypeVar
 
-from .._errors import SourceError
+from .._draws.dtypes import rounding as rounding_of
+from .._errors import RecipeError, SourceError, annotate_errors
 from .._laws.real import Law
 from .._schemes.plan import Plan
-from .ledger import Measured
+from .ledger import Ledger, Measured
 
 Slices: TypeAlias = tuple[slice, ...]
 Sums: TypeAlias = Callable[[Slices, float], tuple[float, float]]
+T = TypeVar("T")
 
 
 def measure(plan: Plan, shape: tuple[int, ...], sums: Sums, /, *, rounding: float) -> Measured:
@@ -64,6 +66,32 @@ def measure(plan: Plan, shape: tuple[int, ...], sums: Sums, /, *, rounding: floa
     mean_z = _score(off_mean, off_mean_variance, exact=abs(off_mean / size) <= slack)
     std_z = _score(off_squares, off_squares_variance, exact=abs(std - expected_std) <= slack)
     return Measured(mean + off_mean / size, std, mean_z, std_z)
+
+
+def measure_host(plan: Plan, host: Any, dtype: str, /) -> Measured:
+    """Compare an array of NumPy, which was drawn as `dtype`, with its laws."""
+    wide = "complex128" if plan.field == "complex" else "float64"
+
+    def sums(slices: Slices, mean: float) -> tuple[float, float]:
+        off = host[slices].astype(wide) - mean
+        return float(off.real.sum()), float((off.real**2).sum() + (off.imag**2).sum())
+
+    return measure(plan, host.shape, sums, rounding=rounding_of(dtype))
+
+
+def measure_entries(
+    ledger: Ledger, values: Mapping[str, T], measure_value: Callable[[Plan, T], Measured], /
+) -> dict[str, Measured]:
+    """Measure what a ledger has as initialized, of the values of a model by path."""
+    measured = {}
+    for entry in ledger.entries:
+        if entry.plan is None:
+            continue
+        if entry.path not in values:
+            raise RecipeError(f"`ledger` must be of this model, got one that has {entry.path!r}")
+        with annotate_errors(entry.path):
+            measured[entry.path] = measure_value(entry.plan, values[entry.path])
+    return measured
 
 
 def _boxes(plan: Plan) -> Iterator[tuple[Slices, int, Law]]:

@@ -90,11 +90,7 @@ def prepare(
         ],
         [one.storage for one in found],
     )
-    ledger = as_ledger(recipe)
-    if ledger is None:
-        ledger = plan_model(parameters, recipe)  # type: ignore[arg-type]  # it is no ledger
-    else:
-        ledger.check_model(parameters)
+    ledger = plan_or_check(parameters, recipe)
     ledger.check_draws(
         {
             entry.path: one.dtype
@@ -103,6 +99,26 @@ def prepare(
         }
     )
     return ledger
+
+
+def plan_or_check(parameters: Sequence[Parameter], recipe: Recipe | Ledger | Scheme, /) -> Ledger:
+    """Plan a model by a recipe; of a ledger, check that it is of this model."""
+    ledger = as_ledger(recipe)
+    if ledger is None:
+        return plan_model(parameters, recipe)  # type: ignore[arg-type]  # it is no ledger
+    ledger.check_model(parameters)
+    return ledger
+
+
+def check_valued(missing: Sequence[str], got: str, /) -> None:
+    """Raise if parameters that nothing is drawn for have no values, naming the first of them."""
+    if missing:
+        shown = ", ".join(map(repr, missing[:5]))
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        raise RecipeError(
+            f"`model` must have values where nothing is drawn, got {got}: {shown}{more}; "
+            f"name them in `loaded`, or give a rule of kind 'buffer'"
+        )
 
 
 def tie(parameters: Sequence[Parameter], storages: Sequence[Hashable], /) -> list[Parameter]:

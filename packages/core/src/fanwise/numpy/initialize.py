@@ -13,10 +13,10 @@ from .._draws.dtypes import field_of, for_field, rounding
 from .._draws.streams import check_seed, parse_path
 from .._errors import DtypeError, SourceError
 from .._fans import Fans
-from .._models.ledger import Ledger, Measured, as_ledger
+from .._models.ledger import Ledger, Measured
 from .._models.measure import Slices, measure
 from .._models.parameter import Parameter
-from .._models.planning import plan_model
+from .._models.prepare import plan_or_check
 from .._models.recipe import Recipe
 from .._schemes.plan import Plan, resolve
 from .._schemes.scheme import Scheme
@@ -175,11 +175,7 @@ def init_model(
     (8, 4)
     """
     parameters = tuple(parameters)
-    ledger = as_ledger(recipe)
-    if ledger is None:
-        ledger = plan_model(parameters, recipe)  # type: ignore[arg-type]  # it is no ledger
-    else:
-        ledger.check_model(parameters)
+    ledger = plan_or_check(parameters, recipe)
     return dict(draw_ledger(ledger, seed, dtype)), ledger
 
 
