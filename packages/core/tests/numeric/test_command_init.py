@@ -188,11 +188,15 @@ def test_an_interrupted_init_leaves_nothing(files, by):
     (files / "model.json").write_text(json.dumps(model_to_data(big)))
     (files / "recipe.json").write_text(json.dumps(Recipe((Rule(normal(std=1.0)),)).to_data()))
     before = sorted(os.listdir(files))
+    arguments = ["-m", PACKAGE, *command(files, "model.json", "out.safetensors")]
+    # A job in the background ignores SIGINT, and what it starts inherits that.
+    program = f"""
+import os, signal, sys
+signal.signal({int(by)}, signal.SIG_DFL)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
     run = subprocess.Popen(
-        [sys.executable, "-m", PACKAGE, *command(files, "model.json", "out.safetensors")],
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(by, signal.SIG_DFL),  # a job in the background ignores it
+        [sys.executable, "-c", program, *arguments], stderr=subprocess.PIPE, text=True
     )
     time.sleep(3)  # long enough to be drawing, and far from done
     assert run.poll() is None
