@@ -47,6 +47,7 @@ def typing(session: nox.Session) -> None:
         *(f"{package}/src" for package in (CORE, *ADAPTERS, CONFORMANCE)),
         "noxfile.py",
         "examples",
+        "docs/conf.py",
         "benchmarks",
         "tests/vendoring/run.py",
         "tests/vendoring/check.py",
@@ -133,10 +134,10 @@ def natives(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
-def page(session: nox.Session) -> None:
-    """Test the report's page in Chromium: /usr/bin/chromium, or where $CHROMIUM says."""
-    provide(session, CONFORMANCE, f"{CONFORMANCE}/example_backend", group="page")
-    session.run("pytest", f"{CONFORMANCE}/tests/browser", *session.posargs)
+def browser(session: nox.Session) -> None:
+    """Look at the HTML report and, once `docs` has built it, the site, in Chromium."""
+    provide(session, CONFORMANCE, f"{CONFORMANCE}/example_backend", group="browser")
+    session.run("pytest", f"{CONFORMANCE}/tests/browser", "tests/browser", *session.posargs)
 
 
 @nox.session
@@ -157,18 +158,12 @@ def calibration(session: nox.Session) -> None:
 
 
 @nox.session
-def examples(session: nox.Session) -> None:
-    """Run the code of every README and page, and the examples: real models in each framework."""
-    provide(session, CORE, *ADAPTERS, CONFORMANCE, group="examples")
+def docs(session: nox.Session) -> None:
+    """Run the code of every README, page and example, and build the site into build/site."""
+    provide(session, CORE, *ADAPTERS, CONFORMANCE, group="docs")
     session.run("pytest", "tests/docs", *session.posargs)
-    for example in (
-        "one_recipe",
-        "keras_simple_nn",
-        "torch_gpt2",
-        "flax_transformer",
-        "equinox_mlp",
-    ):
-        session.run("python", f"examples/{example}.py")
+    strict = ("-W", "--keep-going", "--quiet")
+    session.run("sphinx-build", *strict, "-c", "docs", "-d", "build/doctrees", ".", "build/site")
 
 
 @nox.session

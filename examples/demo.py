@@ -1,4 +1,8 @@
-"""Initialize GPT-2 small and ResNet-50 from their parameter lists, and read the files back.
+"""
+GPT-2 and ResNet-50 from the command line
+=========================================
+
+Initialize GPT-2 small and ResNet-50 from their parameter lists, and read the files back.
 
 Needs the core with its command: "./packages/core[cli]".
 """
@@ -17,7 +21,7 @@ from safetensors import safe_open
 from fanwise import Recipe, model_from_data
 from fanwise.numpy import init_model
 
-EXAMPLES = Path(__file__).parent
+EXAMPLES = Path(sys.argv[0]).parent
 SEED = 0
 
 
@@ -33,7 +37,8 @@ def initialize(model: str, out: Path) -> None:
     listed, recipe = (EXAMPLES / f"{kind}/{model}.json" for kind in ("models", "recipes"))
     command = ["init", str(listed), "--recipe", str(recipe), "--seed", str(SEED)]
     print(f"\n$ python -m fanwise {' '.join(command)} --out {out}", flush=True)
-    subprocess.run([sys.executable, "-m", "fanwise", *command, "--out", str(out)], check=True)
+    command = [sys.executable, "-m", "fanwise", *command, "--out", str(out)]
+    print(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
     parameters = model_from_data(json.loads(listed.read_text()))
     rules = Recipe.from_data(json.loads(recipe.read_text()))
     arrays, _ = init_model(parameters, rules, seed=SEED)

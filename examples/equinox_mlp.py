@@ -1,4 +1,8 @@
-"""A multilayer perceptron of Equinox, with the gain of its activation, trained on digits.
+"""
+A multilayer perceptron in Equinox
+==================================
+
+A multilayer perceptron of Equinox, with the gain of its activation, trained on digits.
 
 Needs the core with NumPy, the JAX adapter, Equinox and scikit-learn.
 """

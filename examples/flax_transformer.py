@@ -1,4 +1,8 @@
-"""A transformer of Flax nnx, its layers stacked by `nnx.vmap`: planned from shapes, then drawn.
+"""
+A transformer in Flax
+=====================
+
+A transformer of Flax nnx, its layers stacked by `nnx.vmap`: planned from shapes, then drawn.
 
 Needs the core with NumPy, the JAX adapter, and Flax.
 """

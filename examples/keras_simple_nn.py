@@ -1,4 +1,8 @@
-"""A network of fully connected layers in Keras, by its two named initializers and four laws.
+"""
+A small network in Keras
+========================
+
+A network of fully connected layers in Keras, by its two named initializers and four laws.
 
 Hands the digits of scikit-learn to each, and shows the weights before, after, and what training
 makes of them in a few steps. Needs the core with NumPy, the Keras adapter, and scikit-learn.

@@ -1,4 +1,8 @@
-"""One recipe file, one architecture, three frameworks: the ledgers have the same laws.
+"""
+One recipe in three frameworks
+==============================
+
+One recipe file, one architecture, three frameworks: the ledgers have the same laws.
 
 Needs the three adapters, and Flax.
 """
@@ -7,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -21,7 +26,7 @@ from flax import nnx
 
 from fanwise import Ledger, Recipe
 
-RECIPE = Path(__file__).parent / "recipes/convnet.json"
+RECIPE = Path(sys.argv[0]).parent / "recipes/convnet.json"
 SEED = 0
 
 

@@ -1,4 +1,8 @@
-"""GPT-2 small of transformers in PyTorch: planned on `meta`, then filled, by a recipe file.
+"""
+GPT-2 in PyTorch
+================
+
+GPT-2 small of transformers in PyTorch: planned on `meta`, then filled, by a recipe file.
 
 Needs the core with NumPy, the PyTorch adapter, and transformers.
 """
@@ -17,7 +21,7 @@ from transformers.pytorch_utils import Conv1D
 
 from fanwise import Axes, Declaration, Recipe
 
-RECIPE = Path(__file__).parent / "recipes/gpt2.json"
+RECIPE = Path(sys.argv[0]).parent / "recipes/gpt2.json"
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """The HTML report in a browser: Chromium, driven by Playwright, in two schemes and on a phone.
 
-A session of its own (`nox -s page`), as it needs Chromium: /usr/bin/chromium, or where CHROMIUM says.
+A session of its own (`nox -s browser`), as it needs Chromium: /usr/bin/chromium, or where CHROMIUM says.
 """
 
 import os

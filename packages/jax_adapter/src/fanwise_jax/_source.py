@@ -69,7 +69,7 @@ class JaxSource(SampledSource):
         return jax.random.bits(self._stream(purpose), box.shape, f"uint{bits}")
 
     def subsets(self, count: int, size: int, chosen: int, /) -> jax.Array:
-        """Independent random subsets of range(`size`), of exactly `chosen` numbers each."""
+        """Independent random subsets of ``range(size)``, of exactly `chosen` numbers each."""
         table = jnp.broadcast_to(jnp.arange(size) < chosen, (count, size))
         key = self._stream("subset")
         return jax.random.permutation(key, table, axis=1, independent=True)

@@ -116,7 +116,7 @@ class TfSource(SampledSource):
         )
 
     def subsets(self, count: int, size: int, chosen: int, /) -> Any:
-        """Independent random subsets of range(`size`), of exactly `chosen` numbers each."""
+        """Independent random subsets of ``range(size)``, of exactly `chosen` numbers each."""
         words = tf.bitcast(self.words(Box.all_of((count, size)), 64, "subset"), tf.int64)
         # Each word ends in its own index: none are equal, so that the count is exact.
         bits = tf.constant((size - 1).bit_length(), tf.int64)

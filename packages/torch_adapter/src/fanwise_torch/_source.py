@@ -165,7 +165,7 @@ class TorchSource(SampledSource):
         return self.fill(_central, box, dtype, a=a, b=b, **ends)
 
     def subsets(self, count: int, size: int, chosen: int, /) -> torch.Tensor:
-        """Independent random subsets of range(`size`), of exactly `chosen` numbers each."""
+        """Independent random subsets of ``range(size)``, of exactly `chosen` numbers each."""
         words = self.words(Box.all_of((count, size)), 64, "subset")
         if chosen == 0:
             return torch.zeros((count, size), dtype=torch.bool, device=self.device)

@@ -101,7 +101,7 @@ def uniform_(
 def normal_(
     tensor: torch.Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator = None
 ) -> torch.Tensor:
-    """Normal of `mean` and `std`; for a complex tensor, `std` is the root of E|w - `mean`|^2.
+    """Normal of `mean` and `std`; for a complex tensor, `std` is the root of ``E|w - mean|**2``.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def trunc_normal_(
     ------
     ValueError
         If `a` is above `b`, or `std` is not positive; for a complex tensor, unless `mean` is 0
-        and `a` is -`b`.
+        and `a` is ``-b``.
 
     Notes
     -----
@@ -253,7 +253,7 @@ def dirac_(tensor: torch.Tensor, groups: int = 1) -> torch.Tensor:
 def xavier_uniform_(
     tensor: torch.Tensor, gain: float = 1.0, generator: Generator = None
 ) -> torch.Tensor:
-    """Uniform of variance 2 `gain`^2 / (fan_in + fan_out).
+    """Uniform of variance ``2 * gain**2 / (fan_in + fan_out)``.
 
     Parameters
     ----------
@@ -295,7 +295,7 @@ def xavier_uniform_(
 def xavier_normal_(
     tensor: torch.Tensor, gain: float = 1.0, generator: Generator = None
 ) -> torch.Tensor:
-    """Normal of variance 2 `gain`^2 / (fan_in + fan_out).
+    """Normal of variance ``2 * gain**2 / (fan_in + fan_out)``.
 
     Parameters
     ----------
@@ -476,7 +476,7 @@ def orthogonal_(tensor: torch.Tensor, gain: float = 1, generator: Generator = No
 def sparse_(
     tensor: torch.Tensor, sparsity: float, std: float = 0.01, generator: Generator = None
 ) -> torch.Tensor:
-    """Normal, but for ceil(`sparsity` x rows) zeros at random places of each column.
+    """Normal, but for ``ceil(sparsity * rows)`` zeros at random places of each column.
 
     Parameters
     ----------

@@ -161,7 +161,7 @@ class SampledSource:
         return self.fill(truncated_values, box, dtype, form, std=parent_std, least=least, most=most)
 
     def subsets(self, count: int, size: int, chosen: int, /) -> Array:
-        """Independent random subsets of range(`size`), of exactly `chosen` numbers each."""
+        """Independent random subsets of ``range(size)``, of exactly `chosen` numbers each."""
         xp = self.xp
         words = self.words(Box.all_of((count, size)), 64, "subset")
         if chosen == 0:

@@ -52,7 +52,7 @@ class RandomSource(Protocol):
     A source is a value: calling a primitive twice gives the same array. Independent arrays come
     from children. A primitive returns an array of the shape of the box and of storage dtype
     `dtype`, drawn in ``compute_dtype(dtype)`` and rounded once. For a complex `dtype`, `std` is
-    the root of E|w|**2, the phase is uniform, and -`high` and `high` bound the modulus.
+    the root of ``E|w|**2``, the phase is uniform, and ``-high`` and ``high`` bound the modulus.
     """
 
     @property
@@ -94,7 +94,7 @@ class RandomSource(Protocol):
         """Normal, given that it is within the absolute bounds."""
 
     def subsets(self, count: int, size: int, chosen: int, /) -> Array:
-        """Independent random subsets of range(`size`), of exactly `chosen` numbers each.
+        """Independent random subsets of ``range(size)``, of exactly `chosen` numbers each.
 
         Returns
         -------

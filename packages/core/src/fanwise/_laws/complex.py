@@ -33,7 +33,7 @@ class IsotropicLaw(IndependentLaw):
 
 @dataclass(frozen=True, slots=True)
 class ComplexNormal(IsotropicLaw):
-    """Real and imaginary part are independent normals of variance `std`^2 / 2.
+    """Real and imaginary part are independent normals of variance ``std**2 / 2``.
 
     Examples
     --------
@@ -78,8 +78,8 @@ class ComplexNormal(IsotropicLaw):
 class ComplexTruncatedNormal(IsotropicLaw):
     """The complex normal with `parent_std`, given that the modulus is at most `bound`.
 
-    With t = (`bound` / `parent_std`)**2, the variance is
-    `parent_std`**2 * (1 - t / (exp(t) - 1)).
+    With ``t = (bound / parent_std)**2``, the variance is
+    ``parent_std**2 * (1 - t / (exp(t) - 1))``.
 
     Notes
     -----

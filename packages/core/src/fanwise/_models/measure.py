@@ -28,7 +28,7 @@ def measure(plan: Plan, shape: tuple[int, ...], sums: Sums, /, *, rounding: floa
         The shape of what came out.
     sums : callable
         From the slices of a box of the array and a number m, to the sum of the real parts of
-        its entries less m, and the sum of |entry - m|**2.
+        its entries less m, and the sum of ``|entry - m|**2``.
     rounding : float
         Relative error that the dtype of the array may leave.
 

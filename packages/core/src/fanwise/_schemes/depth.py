@@ -13,7 +13,7 @@ from .._errors import SchemeError, finite, integer, positive
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """The factor (`branches` * `layers`) ** `power`.
+    """The factor ``(branches * layers) ** power``.
 
     Attributes
     ----------

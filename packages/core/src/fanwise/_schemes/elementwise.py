@@ -89,7 +89,7 @@ def _normal_law(scheme: Scheme, setting: Setting) -> Law:
 
 @define(Base(_normal_law), scales=("mean", "std"))
 def normal(*, std: float, mean: float = 0.0) -> Options:
-    """Draw independent weights from N(`mean`, `std`**2).
+    """Draw independent normal weights with ``mean`` and ``std``.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def _uniform_law(scheme: Scheme, setting: Setting) -> Law:
 def uniform(
     *, bound: float | None = None, low: float | None = None, high: float | None = None
 ) -> Options:
-    """Draw independent weights, uniform on [-`bound`, `bound`) or on [`low`, `high`).
+    """Draw independent weights, uniform on ``[-bound, bound)`` or on ``[low, high)``.
 
     Parameters
     ----------
@@ -272,7 +272,7 @@ def variance_scaling(
     family: Family = "truncated_normal",
     cut: float = 2.0,
 ) -> Options:
-    """Draw independent weights of mean 0 and variance `gain`**2 / `fan`.
+    """Draw independent weights of mean 0 and variance ``gain**2 / fan``.
 
     Parameters
     ----------
@@ -320,7 +320,7 @@ def variance_scaling(
 
 @define(scales=("gain",))
 def glorot_uniform(*, gain: Gain = 1.0, fan: Fan = "avg") -> Scheme:
-    """Draw uniform weights of variance 2 * `gain`**2 / (fan_in + fan_out).
+    """Draw uniform weights of variance ``2 * gain**2 / (fan_in + fan_out)``.
 
     The bound is `gain` * sqrt(6 / (fan_in + fan_out)).
 
@@ -356,7 +356,7 @@ def glorot_uniform(*, gain: Gain = 1.0, fan: Fan = "avg") -> Scheme:
 
 @define(scales=("gain",))
 def glorot_normal(*, gain: Gain = 1.0, fan: Fan = "avg", family: Family = "normal") -> Scheme:
-    """Draw normal weights of variance 2 * `gain`**2 / (fan_in + fan_out).
+    """Draw normal weights of variance ``2 * gain**2 / (fan_in + fan_out)``.
 
     Parameters
     ----------
@@ -392,7 +392,7 @@ def glorot_normal(*, gain: Gain = 1.0, fan: Fan = "avg", family: Family = "norma
 
 @define(scales=("gain",))
 def he_uniform(*, gain: Gain = SQRT2, fan: Fan = "in") -> Scheme:
-    """Draw uniform weights of variance `gain`**2 / fan_in, 2 / fan_in by default.
+    """Draw uniform weights of variance ``gain**2 / fan_in``, 2 / fan_in by default.
 
     The bound is `gain` * sqrt(3 / fan_in).
 
@@ -428,7 +428,7 @@ def he_uniform(*, gain: Gain = SQRT2, fan: Fan = "in") -> Scheme:
 
 @define(scales=("gain",))
 def he_normal(*, gain: Gain = SQRT2, fan: Fan = "in", family: Family = "normal") -> Scheme:
-    """Draw normal weights of variance `gain`**2 / fan_in, 2 / fan_in by default.
+    """Draw normal weights of variance ``gain**2 / fan_in``, 2 / fan_in by default.
 
     Parameters
     ----------
@@ -465,7 +465,7 @@ def he_normal(*, gain: Gain = SQRT2, fan: Fan = "in", family: Family = "normal")
 
 @define(scales=("gain",))
 def lecun_uniform(*, gain: Gain = 1.0, fan: Fan = "in") -> Scheme:
-    """Draw uniform weights of variance `gain`**2 / fan_in.
+    """Draw uniform weights of variance ``gain**2 / fan_in``.
 
     Parameters
     ----------
@@ -500,7 +500,7 @@ def lecun_uniform(*, gain: Gain = 1.0, fan: Fan = "in") -> Scheme:
 
 @define(scales=("gain",))
 def lecun_normal(*, gain: Gain = 1.0, fan: Fan = "in", family: Family = "normal") -> Scheme:
-    """Draw normal weights of variance `gain`**2 / fan_in.
+    """Draw normal weights of variance ``gain**2 / fan_in``.
 
     Parameters
     ----------

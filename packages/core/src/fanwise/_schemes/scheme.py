@@ -248,7 +248,7 @@ class Scheme:
         branches: float = 2.0,
         power: float = -0.5,
     ) -> Scheme:
-        """The scheme with weights scaled by (`branches` * `layers`) ** `power`.
+        """The scheme with weights scaled by ``(branches * layers) ** power``.
 
         Divide the weights that end the residual branches of an L-layer transformer by
         sqrt(2 L), as GPT-2 does, with ``over_depth(L)``: the variance of the residual stream

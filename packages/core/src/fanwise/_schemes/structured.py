@@ -262,7 +262,7 @@ def _sparse_law(scheme: Scheme, setting: Setting) -> Law:
 def sparse(*, sparsity: float, std: float, per: Unit = "out") -> Options:
     """Draw normal weights, but an exact number of zeros at random positions of every unit.
 
-    Of the n weights of a unit, ceil(`sparsity` * n) are zero.
+    Of the n weights of a unit, ``ceil(sparsity * n)`` are zero.
 
     Parameters
     ----------

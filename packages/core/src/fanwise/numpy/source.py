@@ -99,7 +99,7 @@ class NumpySource(SampledSource):
         return self.fill(_normal, box, dtype, mean=mean, std=std)
 
     def subsets(self, count: int, size: int, chosen: int, /) -> Array:
-        """Independent random subsets of range(`size`), of exactly `chosen` numbers each."""
+        """Independent random subsets of ``range(size)``, of exactly `chosen` numbers each."""
         found = np.zeros((count, size), np.bool_)
         generator = self._generator("subset")
         index = np.arange(size, dtype=np.uint64)

@@ -1,9 +1,17 @@
-"""Draw the figures of the pages: `python docs/figures.py`, with all frameworks installed."""
+"""
+Same name, different laws
+=========================
+
+Draw what each framework calls `glorot_normal`, for one grouped convolution.
+
+Needs the three adapters, and Matplotlib. With the name of a file, the figure is saved there:
+`python examples/same_name.py docs/images/glorot_normal.svg` is how the README got its own.
+"""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
+import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -18,7 +26,6 @@ from matplotlib import pyplot as plt
 from fanwise import glorot_normal, layers
 
 SHAPE = (128, 16, 3, 3)  # a convolution of 64 to 128 channels in 4 groups, output channels first
-IMAGES = Path(__file__).parent / "images"
 
 
 def drawn() -> dict[str, np.ndarray]:
@@ -38,7 +45,7 @@ def drawn() -> dict[str, np.ndarray]:
 
 
 def main() -> None:
-    """Write the figures."""
+    """Draw the figure."""
     torch.manual_seed(0)
     mpl.rcParams.update({"svg.hashsalt": "fanwise", "font.size": 9})
     figure, plots = plt.subplots(1, 4, figsize=(8, 2), sharex=True, sharey=True, layout="tight")
@@ -48,7 +55,8 @@ def main() -> None:
         plot.set_title(f"{name}\nstd {values.std():.3f}", fontsize=9)
         plot.set_yticks([])
         plot.spines[["top", "right", "left"]].set_visible(False)
-    figure.savefig(IMAGES / "glorot_normal.svg", metadata={"Date": None})
+    for file in sys.argv[1:]:
+        figure.savefig(file, metadata={"Date": None})
 
 
 if __name__ == "__main__":
