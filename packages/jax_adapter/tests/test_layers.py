@@ -1,5 +1,6 @@
 """Axes and kinds from layer types: Equinox's, Flax's, Haiku's and one's own."""
 
+import functools
 import math
 
 import equinox as eqx
@@ -17,6 +18,7 @@ from fanwise import (
     AxesError,
     Declaration,
     Recipe,
+    RecipeError,
     Rule,
     SourceError,
     he_normal,
@@ -332,11 +334,90 @@ def test_a_change_of_low_rank_starts_at_none():
         assert not new.lora_b[...].any()
 
 
+def effective(weight, scale, axes):
+    """Salimans and Kingma (2016), arXiv:1602.07868, eq. 2, of norms along `axes`."""
+    return weight * scale / jnp.sqrt((weight**2).sum(axes, keepdims=True))
+
+
+def equinox_weight_norm(make=lambda key: eqx.nn.Linear(256, 256, key=key), axis=0):
+    new, ledger = init_model(eqx.nn.WeightNorm(make(KEY), axis=axis), EVERY, key=KEY)
+    others = tuple(i for i in range(new.layer.weight.ndim) if i != axis)
+    return new.layer.weight, effective(new.layer.weight, new.g, others), ledger
+
+
+def stacked_equinox_weight_norm():
+    make = eqx.filter_vmap(lambda key: eqx.nn.WeightNorm(eqx.nn.Linear(256, 256, key=key)))
+    new, ledger = init_model(make(jax.random.split(KEY, 3)), EVERY, key=KEY)
+    return new.layer.weight, effective(new.layer.weight, new.g, (2,)), ledger
+
+
+def nnx_weight_norm():
+    model = nnx.WeightNorm(nnx.Linear(256, 256, rngs=nnx.Rngs(0)), rngs=nnx.Rngs(0))
+    new, ledger = init_model(model, EVERY, key=KEY)
+    drawn = new.layer_instance.kernel[...]
+    new(jnp.ones((1, 256)))  # writes the weight that it computes
+    return drawn, new.layer_instance.kernel[...], ledger
+
+
+def linen_weight_norm():
+    class Normalized(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            return nn.WeightNorm(nn.Dense(256))(x)
+
+    x = jnp.ones((1, 256))
+    declarations = trace_declarations(Normalized(), x)
+    shapes = jax.eval_shape(Normalized().init, KEY, x)
+    new, ledger = init_model(shapes, EVERY, key=KEY, declarations=declarations)
+    scale = new["params"]["WeightNorm_0"]["Dense_0/kernel/scale"]
+    drawn = new["params"]["Dense_0"]["kernel"]
+    return drawn, effective(drawn, scale, (0,)), ledger
+
+
+@pytest.mark.clause("recipes/11")
+@pytest.mark.parametrize(
+    "make",
+    [
+        equinox_weight_norm,
+        functools.partial(equinox_weight_norm, axis=None),
+        functools.partial(equinox_weight_norm, axis=1),
+        functools.partial(
+            equinox_weight_norm, lambda key: eqx.nn.Conv2d(64, 128, 3, groups=4, key=key)
+        ),
+        stacked_equinox_weight_norm,
+        nnx_weight_norm,
+        linen_weight_norm,
+    ],
+)
+def test_the_effective_weight_of_a_weight_norm_is_what_the_ledger_says(make):
+    if make is nnx_weight_norm and not hasattr(nnx, "WeightNorm"):
+        pytest.skip("Flax 0.12.0 has no nnx.WeightNorm")
+    drawn, computed, ledger = make()
+    np.testing.assert_allclose(computed, drawn, rtol=1e-5, atol=1e-7)
+    assert sorted({entry.status for entry in ledger.entries}) == ["derived", "initialized"]
+
+
+def test_shapes_that_nnx_cannot_fill_are_an_error():
+    """Flax 0.12.8: `nnx.WeightNorm` has its scales in no variable, and `nnx.split` keeps shapes."""
+    if not hasattr(nnx, "WeightNorm"):
+        pytest.skip("Flax 0.12.0 has no nnx.WeightNorm")
+
+    def make():
+        return nnx.WeightNorm(nnx.Linear(4, 3, rngs=nnx.Rngs(0)), rngs=nnx.Rngs(0))
+
+    with pytest.raises(RecipeError, match=r"every shape in a variable of nnx.*scales\."):
+        init_model(nnx.eval_shape(make), EVERY, key=KEY)
+
+
+def test_norms_of_what_has_no_values_are_an_error():
+    model = eqx.filter_eval_shape(lambda: eqx.nn.WeightNorm(eqx.nn.Linear(4, 3, key=KEY)))
+    with pytest.raises(
+        RecipeError, match=r"must have values where nothing is drawn.*'layer.weight'"
+    ):
+        init_model(model, EVERY, key=KEY, loaded=["layer.weight"])
+
+
 def test_layers_around_layers():
-    if hasattr(nnx, "WeightNorm"):  # Flax 0.12.0 has none
-        linear = nnx.Linear(4, 3, rngs=nnx.Rngs(0))
-        ledger = plan_model(nnx.WeightNorm(linear, rngs=nnx.Rngs(0)), EVERY)
-        assert {e.parameter.kind for e in ledger.entries} == {"bias", "norm_scale", "weight"}
     bridged = nnx.bridge.ToNNX(nn.Dense(3), rngs=nnx.Rngs(0)).lazy_init(jnp.ones((1, 2)))
     assert fans(plan_model(bridged, EVERY), "kernel") == [(2, 3)]
 
@@ -361,7 +442,7 @@ def test_layers_around_layers():
             return nn.WeightNorm(nn.Dense(3))(x)
 
     declared = trace_declarations(Normalized(), jnp.ones((1, 4)))
-    assert declared["params.WeightNorm_0.Dense_0/kernel/scale"].kind == "norm_scale"
+    assert declared["params.WeightNorm_0.Dense_0/kernel/scale"].kind == "weight_norm"
     assert declared["params.Dense_0.kernel"].axes == Axes("in out")
 
 

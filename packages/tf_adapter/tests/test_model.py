@@ -583,3 +583,23 @@ def test_an_empty_layer_has_nothing_to_draw(layer):
     model = sequential(layer(), (0,) if layer().name.startswith("dense") else (5, 0))
     for scheme in (he_normal(), orthogonal()):
         init_model_(model, scheme, seed=0)
+
+
+@pytest.mark.clause("recipes/11")
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float64"])
+def test_a_layer_may_declare_norms_of_its_weight(dtype):
+    class Normed(layers.Layer):
+        def build(self, shape):
+            self.g = self.add_weight(shape=(6,), name="g", dtype=dtype)
+            self.v = self.add_weight(shape=(9, 6), name="v", dtype=dtype)
+
+    scale = Declaration(kind="weight_norm", norms_of="v", norm_axes=(1,))
+    declare.register(Normed, lambda layer: {"v": Declaration(Axes("in out")), "g": scale})
+    layer = Normed()
+    layer.build((1,))
+    ledger = init_model_(layer, he_normal(), seed=0)
+    assert [entry.status for entry in ledger.entries] == ["derived", "initialized"]
+    columns = np.asarray(layer.v).astype("float64").T
+    expected = [sum(w**2 for w in column) ** 0.5 for column in columns]
+    rtol = {"float32": 1e-6, "bfloat16": 2**-8, "float64": 1e-12}[dtype]
+    np.testing.assert_allclose(np.asarray(layer.g).astype("float64"), expected, rtol=rtol)

@@ -492,3 +492,22 @@ def test_a_module_is_initialized_where_it_is():
     init_model_(model, ledger, seed=0)
     assert model[0].weight.is_cuda
     assert model[0].weight.std().item() == pytest.approx(math.sqrt(2 / 512), rel=0.01)
+
+
+@pytest.mark.clause("recipes/11")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_layer_may_declare_norms_of_its_weight(dtype):
+    class Normed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.g = nn.Parameter(torch.empty(6, 1, dtype=dtype))
+            self.v = nn.Parameter(torch.empty(6, 9, dtype=dtype))
+
+    scale = Declaration(kind="weight_norm", norms_of="v", norm_axes=(0,))
+    declare.register(Normed, lambda layer: {"v": Declaration(Axes("out in")), "g": scale})
+    model = nn.Sequential(Normed())
+    ledger = init_model_(model, he_normal(), seed=0)
+    assert [entry.status for entry in ledger.entries] == ["derived", "initialized"]
+    expected = [sum(float(w) ** 2 for w in row) ** 0.5 for row in model[0].v.detach()]
+    rtol = 1e-6 if dtype == torch.float32 else 2**-8
+    np.testing.assert_allclose(model[0].g.detach().double().ravel(), expected, rtol=rtol)

@@ -106,15 +106,15 @@ def plain(value: Any) -> Any:
     return str(value) if isinstance(value, float) and math.isinf(value) else value
 
 
-def integer(name: str, value: Any, error: type[Exception], *, minimum: int) -> int:
-    """Return `value` as an int; raise `error` unless it is a whole number >= `minimum`."""
+def integer(name: str, value: Any, error: type[Exception], *, minimum: int | None = None) -> int:
+    """Return `value` as an int; raise `error` unless it is a whole number, at least `minimum`."""
     try:
         if isinstance(value, bool):
             raise TypeError
         number = operator.index(value)
     except TypeError:
         raise error(f"`{name}` must be a whole number, got {value!r}") from None
-    if number < minimum:
+    if minimum is not None and number < minimum:
         raise error(f"`{name}` must be at least {minimum}, got {number}")
     return number
 

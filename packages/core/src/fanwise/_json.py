@@ -70,7 +70,7 @@ def record_from_data(cls: type[_T], data: Any, readers: Mapping[str, Reader]) ->
         key: readers[key](value) if key in readers and value is not None else value
         for key, value in data.items()
     }
-    for key in ("path", "match", "fans_of", "tied_to", "layer", "note"):
+    for key in ("path", "match", "fans_of", "norms_of", "tied_to", "layer", "note"):
         if values.get(key) is not None and not isinstance(values[key], str):
             raise RecipeError(f"`{key}` must be a string, got {values[key]!r}")
     return cls(**values)

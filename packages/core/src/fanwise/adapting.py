@@ -25,6 +25,7 @@ from ._laws.complex import ComplexNormal, ComplexTruncatedNormal, ComplexUniform
 from ._laws.real import law_data
 from ._models.ledger import as_ledger
 from ._models.measure import Slices, measure, measure_entries, measure_host
+from ._models.norms import Norms, norms_in
 from ._models.parameter import Declarations, Declared, declared_in, describe
 from ._models.prepare import Found, check_valued, prepare
 from ._models.recipe import as_recipe
@@ -46,6 +47,7 @@ __all__ = [
     "Fan",
     "Found",
     "MutableSource",
+    "Norms",
     "Part",
     "Plan",
     "RandomSource",
@@ -72,6 +74,7 @@ __all__ = [
     "measure",
     "measure_entries",
     "measure_host",
+    "norms_in",
     "parse_path",
     "path_words",
     "prepare",

@@ -407,3 +407,21 @@ def test_ml_dtypes_is_needed_for_its_dtypes_only():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "`dtype` bfloat16 must have ml_dtypes installed, got none"
+
+
+@pytest.mark.clause("recipes/11")
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "complex128"])
+def test_norms_are_those_of_the_weight_as_it_was_drawn(dtype):
+    field = field_of(dtype)
+    weight = Parameter("v", (4, 9, 3), Axes("out in kernel"), field=field)
+    scale = Parameter("g", (1, 9, 1), kind="weight_norm", norms_of="v", norm_axes=(1,))
+    real = "float64" if dtype == "complex128" else dtype
+    arrays, _ = init_model([scale, weight], normal(std=2.0), seed=0, dtype=real)
+    rows = arrays["v"].astype("complex128").swapaxes(0, 1).reshape(9, -1)
+    expected = [sum(abs(w) ** 2 for w in row) ** 0.5 for row in rows]
+    rtol = {"float32": 1e-6, "bfloat16": 2**-8, "complex128": 1e-12}[dtype]
+    np.testing.assert_allclose(arrays["g"].astype("float64").ravel(), expected, rtol=rtol)
+    assert arrays["g"].shape == (1, 9, 1)
+    left = Recipe([Rule(status="loaded", match="v")])
+    with pytest.raises(RecipeError, match=r"must have values where nothing is drawn.*'v'"):
+        init_model([scale, weight], left, seed=0)

@@ -31,7 +31,7 @@ from fanwise import (
     resolve,
     zeros,
 )
-from fanwise.adapting import Found, declared_in, prepare
+from fanwise.adapting import Found, declared_in, describe, norms_in, prepare
 
 pytestmark = pytest.mark.clause(
     "recipes/1",
@@ -586,6 +586,61 @@ def test_padding_counts_along_in_in_every_copy():
         AxesError, match="`padding` needs one 'in' axis to count along, got 1 for None"
     ):
         plan_model([Parameter("w", (3,))], Recipe([Rule(ones(), padding=1)]))
+
+
+def weight_norm(axes=(0,), shape=(4,), of="v"):
+    weight = Parameter("v", (4, 9), LINEAR)
+    return [weight, Parameter("g", shape, kind="weight_norm", norms_of=of, norm_axes=axes)]
+
+
+@pytest.mark.clause("recipes/11")
+def test_norms_of_a_weight_are_derived_unless_a_rule_is_for_them():
+    ledger = plan_model(weight_norm(), he_normal())
+    assert [entry.status for entry in ledger.entries] == ["initialized", "derived"]
+    assert str(ledger).splitlines()[2].split() == ["g", "(4)", "norms", "of", "v"]
+    assert Ledger.from_data(json.loads(json.dumps(ledger.to_data()))) == ledger
+    assert model_from_data(model_to_data(weight_norm())) == tuple(weight_norm())
+    (found,) = norms_in(ledger)
+    assert (found.path, found.weight, found.axes, found.shape) == ("g", "v", (1,), (4,))
+    (last,) = norms_in(plan_model(weight_norm((-1,), (1, 9)), he_normal()))
+    assert last.axes == (0,)
+    (whole,) = norms_in(plan_model(weight_norm((), ()), he_normal()))
+    assert whole.axes == (0, 1)
+    ruled = plan_model(weight_norm(), Recipe([Rule(ones(), kind="weight_norm"), Rule(he_normal())]))
+    assert [entry.status for entry in ruled.entries] == ["initialized", "initialized"]
+    assert norms_in(ruled) == []
+    tied = [Parameter("u", (4, 9), LINEAR), Parameter("v", (4, 9), LINEAR, tied_to="u")]
+    assert norms_in(plan_model([*tied, weight_norm()[1]], he_normal()))[0].weight == "u"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"of": "w"}, "`norms_of` must name a weight of the model, got 'w' for 'g'"),
+        ({"of": "g"}, "`norms_of` must name a weight of the model, got 'g' for 'g'"),
+        ({"axes": (2,)}, r"`norm_axes` must be axes of 'v', \(4, 9\), with the sizes \(4,\) of 'g', got \(2,\)"),
+        ({"axes": (1,)}, r"`norm_axes` must be axes of 'v'.* got \(1,\)"),
+        ({"axes": (0.5,)}, "`norm_axes` must be a whole number, got 0.5"),
+    ],
+)  # fmt: skip
+def test_norms_that_do_not_fit_are_errors(options, message):
+    with pytest.raises(RecipeError, match=message):
+        plan_model(weight_norm(**options), he_normal())
+
+
+def test_norm_axes_are_a_list():
+    data = {"path": "g", "shape": [4], "norms_of": "v", "norm_axes": 0}
+    with pytest.raises(RecipeError, match="`norm_axes` must be a list, got 0"):
+        Parameter.from_data(data)
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [("v", "a.b.v"), ("inner.v", "a.b.inner.v"), (".v", "a.v"), ("..v", "v")],
+)
+def test_each_dot_in_front_leads_to_the_layer_around(name, path):
+    declared = Declaration(kind="weight_norm", norms_of=name, norm_axes=(0,))
+    assert describe("a.b", "g", (4,), "float32", declared).norms_of == path
 
 
 def test_a_rules_axes_and_weight_are_taken_instead_of_the_models():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import equinox as eqx
 
 from ._core import Axes, AxesError, Declaration, Declarations, Declared, constant, layers
@@ -113,5 +115,7 @@ def _(layer: eqx.nn.PReLU) -> Declarations:
 
 
 @declare.register(eqx.nn.WeightNorm)
-def _(layer: eqx.Module) -> Declarations:
-    return {"g": scale_of_norm}
+def _(layer: Any) -> Declarations:
+    norm_axes = tuple(axis for axis, size in enumerate(layer.g.shape) if size != 1)
+    weight = f"layer.{layer.weight_name}"
+    return {"g": Declaration(kind="weight_norm", norms_of=weight, norm_axes=norm_axes)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -183,11 +183,27 @@ def _(layer: nnx.LoRA) -> Declarations:
     return {"lora_a": Declaration(layers.flax.dense()), "lora_b": LORA_B}
 
 
+def _weight_norm_scale(layer: Any, weight: str) -> Callable[[Shape], Declaration]:
+    """The scale of a weight norm: at 1, as in Flax, the scheme of the weight would mean nothing."""
+    axes = layer.feature_axes
+    own = (axes,) if isinstance(axes, int) else tuple(axes or ())
+
+    def of_shape(shape: Shape) -> Declaration:
+        added = len(shape) - len(own)  # by transforms, in front
+        norm_axes = (*range(added), *(axis if axis < 0 else axis + added for axis in own))
+        return Declaration(kind="weight_norm", norms_of=weight, norm_axes=norm_axes)
+
+    return of_shape
+
+
 if hasattr(nnx, "WeightNorm"):  # Flax 0.12.0 has none
 
     @declare.register(nnx.WeightNorm)
     def _weight_norm(layer: Any) -> Declarations:
-        return {f"scales.{path}": scale_of_norm for path in layer.scales or ()}
+        return {
+            f"scales.{path}": _weight_norm_scale(layer, ".".join(("layer_instance", *path)))
+            for path in layer.scales or ()
+        }
 
 
 @declare.register
@@ -239,7 +255,8 @@ def trace(
             _, *path, name = leaf.segments
             around = layers_around(path, name, modules)
             if around and isinstance(around[-1][1], linen.WeightNorm) and name.endswith("/scale"):
-                declared[leaf.path] = scale_of_norm(leaf.value.shape)
+                weight = "." + name.removesuffix("/scale").replace("/", ".")  # beside the norm
+                declared[leaf.path] = _weight_norm_scale(around[-1][1], weight)(leaf.value.shape)
                 continue
             known = look_up(name, leaf.value.shape, around, places[leaf.segments])
             is_param = leaf.segments[0] == "params"

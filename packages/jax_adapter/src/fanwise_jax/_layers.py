@@ -160,6 +160,9 @@ def look_up(
         if declared.fans_of is not None:  # from the declaring layer to the parameter's own
             within = path.removesuffix(name)
             declared = replace(declared, fans_of=declared.fans_of.removeprefix(within))
+        if declared.norms_of is not None:  # likewise, and out of it where it is within
+            within = path.removesuffix(name)
+            declared = replace(declared, norms_of="." * within.count(".") + declared.norms_of)
         axes = declared.axes
         added = 0 if axes is None else len(shape) - len(axes.roles)
         if axes is None or added <= 0:

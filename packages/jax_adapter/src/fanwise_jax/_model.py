@@ -25,6 +25,7 @@ from ._core import (
     describe,
     measure_entries,
     measure_host,
+    norms_in,
     prepare,
 )
 from ._layers import look_up
@@ -152,6 +153,10 @@ def init_model(
                 values[entry.path] = draw_sharded(entry.plan, key, entry.stream, dtype, placed)
         elif entry.parameter.tied_to in values:
             values[entry.path] = values[entry.parameter.tied_to]
+    for one in norms_in(ledger):
+        like, weight = arrays[one.path].value, values.get(one.weight, arrays[one.weight].value)
+        norms = _norms(weight, one.axes).reshape(one.shape).astype(like.dtype)
+        values[one.path] = jax.device_put(norms, _placed(like))
     return rebuild([values.get(leaf.path, leaf.value) for leaf in leaves]), ledger
 
 
@@ -195,12 +200,23 @@ def _measure_array(plan: Plan, array: jax.Array) -> Measured:
     return measure_host(plan, host, host.dtype.name)
 
 
+def _norms(weight: jax.Array, axes: tuple[int, ...]) -> jax.Array:
+    magnitudes = jnp.abs(weight)
+    wide = magnitudes.astype(jnp.promote_types(magnitudes.dtype, jnp.float32))
+    return jnp.sqrt((wide**2).sum(axes))
+
+
 def _random_streams(
     key: jax.Array, arrays: Mapping[str, Leaf], ledger: Ledger
 ) -> dict[str, jax.Array]:
     """Values for what has a shape alone and is not drawn: random streams of Flax nnx."""
     values: dict[str, jax.Array] = {}
-    missing = []
+    drawn = {entry.path for entry in ledger.entries if entry.plan is not None}
+    missing = [
+        one.weight
+        for one in norms_in(ledger)
+        if one.weight not in drawn and is_shape(arrays[one.weight].value)
+    ]
     for entry in ledger.entries:
         leaf = arrays[entry.path]
         if entry.status != "skipped" or entry.rule is not None or not is_shape(leaf.value):

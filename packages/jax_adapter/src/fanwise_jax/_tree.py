@@ -10,6 +10,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from ._core import RecipeError
+
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
@@ -61,6 +63,13 @@ def open_tree(tree: Any) -> tuple[list[Leaf], Callable[[list[Any]], Any]]:
     from flax import nnx  # a variable of it is here, so it is too
 
     definition, state = nnx.split(tree)  # what layers share is there once, and stays shared
+    kept = {leaf.path for leaf in walk(state)}
+    fixed = [leaf.path for leaf in leaves if is_shape(leaf.value) and leaf.variable is None]
+    if unfilled := [path for path in fixed if path not in kept]:
+        raise RecipeError(
+            f"`model` must have every shape in a variable of nnx, or a value for it, as nothing "
+            f"else can be filled in, got {unfilled}"
+        )
 
     def rebuild(values: list[Any]) -> Any:
         by_path = {leaf.path: value for leaf, value in zip(leaves, values, strict=True)}

@@ -43,6 +43,7 @@ from fanwise.adapting import (
     inner_bounds as inner_bounds,
     measure_entries as measure_entries,
     measure_host as measure_host,
+    norms_in as norms_in,
     parse_path as parse_path,
     path_words as path_words,
     prepare as prepare,

@@ -28,6 +28,7 @@ from ._core import (
     draw,
     measure_entries,
     measure_host,
+    norms_in,
     prepare,
 )
 from ._layers import declare
@@ -153,6 +154,12 @@ def init_model_(
         if entry.plan is not None:
             dtype = dtype_name(target.variable.dtype)
             target.variable.assign(draw(entry.plan, TfSource(seed, entry.stream), dtype=dtype))
+    variables = {target.found.parameter.path: target.variable for target in targets}
+    for one in norms_in(ledger):
+        weight = keras.ops.abs(variables[one.weight])
+        wide = keras.ops.cast(weight, keras.backend.result_type(weight.dtype, "float32"))
+        norms = keras.ops.sqrt(keras.ops.sum(wide**2, axis=one.axes))
+        variables[one.path].assign(keras.ops.reshape(norms, one.shape))
     return ledger
 
 

@@ -39,6 +39,7 @@ from fanwise.adapting import (
     inner_bounds as inner_bounds,
     measure as measure,
     measure_entries as measure_entries,
+    norms_in as norms_in,
     parse_path as parse_path,
     prepare as prepare,
     rounding as rounding,

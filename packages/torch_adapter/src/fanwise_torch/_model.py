@@ -22,6 +22,7 @@ from ._core import (
     check_valued,
     measure,
     measure_entries,
+    norms_in,
     prepare,
     rounding,
     stream_key,
@@ -161,6 +162,7 @@ def init_model_(
             write(target.tensor, *how)
     for parametrization, tensor, key in assigned:
         assign(parametrization, tensor, key)
+    _write_norms({target.path: target.tensor for target in targets}, ledger)
     drawn = {target.path for target in planned}
     statuses = {entry.path: entry.status for entry in ledger.entries}
     for target in targets:
@@ -168,6 +170,15 @@ def init_model_(
         if target.is_count and statuses[target.path] != "loaded" and mean in drawn:
             target.tensor.zero_()
     return ledger
+
+
+def _write_norms(tensors: Mapping[str, torch.Tensor], ledger: Ledger) -> None:
+    for one in norms_in(ledger):
+        magnitudes, holder = tensors[one.weight].detach().abs(), tensors[one.path].detach()
+        wide = magnitudes.to(torch.promote_types(magnitudes.dtype, torch.float32))
+        squares = wide.square().sum(one.axes) if one.axes else wide.square()
+        if not holder.is_meta:
+            holder.copy_(squares.sqrt().reshape(one.shape))
 
 
 def measure_model(model: nn.Module, ledger: Ledger, /) -> dict[str, Measured]:
@@ -263,7 +274,7 @@ def _check_all_or_none_on_meta(targets: Iterable[Target]) -> None:
 
 def _check_apart(targets: list[Target], statuses: Mapping[str, str]) -> None:
     """Raise if memory would be written twice, or written although it is to be left."""
-    left_or_drawn = ("initialized", "loaded", "frozen")
+    left_or_drawn = ("initialized", "derived", "loaded", "frozen")
     stored = [
         (target.path, tensor)
         for target in targets

@@ -20,7 +20,7 @@ from .._schemes.plan import Part, Plan, resolve
 from .._schemes.scheme import Scheme
 from .parameter import Parameter
 
-Status: TypeAlias = Literal["initialized", "tied", "frozen", "loaded", "skipped"]
+Status: TypeAlias = Literal["initialized", "derived", "tied", "frozen", "loaded", "skipped"]
 
 STATUSES: tuple[Status, ...] = get_args(Status)
 
@@ -37,8 +37,8 @@ class Entry:
     ----------
     parameter : Parameter
         What the model says of it.
-    status : {"initialized", "tied", "frozen", "loaded", "skipped"}
-        What happens to it.
+    status : {"initialized", "derived", "tied", "frozen", "loaded", "skipped"}
+        What happens to it; what is derived becomes the norms of another parameter.
     rule : int or None
         Index of the rule of the recipe that says so; None if the model does, or the kind.
     plan : Plan or None
@@ -258,7 +258,10 @@ def _rows(entry: Entry, measured: Mapping[str, Measured] | None) -> list[list[st
     start = [_printable(parameter.path), shape, "" if axes is None else str(axes)]
     blank = [] if measured is None else [""] * 4
     if entry.plan is None:
-        what = entry.status + (f" to {parameter.tied_to}" if entry.status == "tied" else "")
+        what = {
+            "tied": f"tied to {parameter.tied_to}",
+            "derived": f"norms of {parameter.norms_of}",
+        }.get(entry.status, entry.status)
         return [[*start, "", what, "", *blank]]
     if not entry.plan.parts:
         return [[*start, "", "empty", "", *blank]]

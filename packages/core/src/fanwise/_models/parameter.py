@@ -30,12 +30,18 @@ class Declaration:
     kind : str, default "weight"
         What rules may select by, as in `Parameter`.
     fans_of : str or None
-        Name, within the layer, of the weight whose fans a bias takes.
+        Path, from the layer, of the weight whose fans a bias takes. Each dot that it begins with
+        leads to the layer around.
     default : Scheme or None
         Where the parameter starts if no rule is for it, as in `Parameter`.
     padding : int or None
         Position along the `in` axis whose weights are zero, as of the padding token of an
         embedding.
+    norms_of : str or None
+        Path, from the layer, of the weight whose norms it holds, as the scale of weight
+        normalization does: the two together are then the weight that was drawn.
+    norm_axes : tuple of int, default ()
+        The axes of that weight along which each position has a norm of its own.
 
     Examples
     --------
@@ -49,6 +55,8 @@ class Declaration:
     fans_of: str | None = None
     default: Scheme | None = None
     padding: int | None = None
+    norms_of: str | None = None
+    norm_axes: tuple[int, ...] = ()
 
     @classmethod
     def of_name(cls, name: str) -> Declaration:
@@ -77,7 +85,8 @@ class Parameter:
         The roles of its axes, if the model knows them.
     kind : str, default "weight"
         What rules may select by: "weight", "embedding", "bias" (of a layer with a weight),
-        "norm_scale", "norm_bias", "slope" (of a PReLU), "buffer", or a word of your own.
+        "norm_scale", "norm_bias", "weight_norm" (the scale of weight normalization), "slope" (of a
+        PReLU), "buffer", or a word of your own.
     fans_of : str or None
         Path of the weight whose fans a bias takes.
     tied_to : str or None
@@ -93,6 +102,10 @@ class Parameter:
         Position along the `in` axis whose weights are zero.
     layer : str, default ""
         Name of the type of the layer that it belongs to, for messages.
+    norms_of : str or None
+        Path of the weight whose norms it holds, unless a rule is for it.
+    norm_axes : tuple of int, default ()
+        The axes of that weight along which each position has a norm of its own.
 
     Examples
     --------
@@ -112,6 +125,8 @@ class Parameter:
     default: Scheme | None = None
     padding: int | None = None
     layer: str = ""
+    norms_of: str | None = None
+    norm_axes: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         parse_path(self.path)
@@ -130,6 +145,8 @@ class Parameter:
         one_of("field", self.field, FIELDS, RecipeError)
         if self.padding is not None:
             integer("padding", self.padding, RecipeError, minimum=0)
+        axes = tuple(integer("norm_axes", axis, RecipeError) for axis in self.norm_axes)
+        object.__setattr__(self, "norm_axes", axes)
 
     def to_data(self) -> dict[str, Any]:
         """The parameter as plain JSON data, defaults left out."""
@@ -138,7 +155,15 @@ class Parameter:
     @classmethod
     def from_data(cls, data: Any) -> Parameter:
         """Read a parameter back from the form of `to_data`."""
-        return record_from_data(cls, data, {"axes": Axes.from_data, "default": Scheme.from_data})
+        return record_from_data(
+            cls,
+            data,
+            {
+                "axes": Axes.from_data,
+                "default": Scheme.from_data,
+                "norm_axes": lambda value: as_list("norm_axes", value),
+            },
+        )
 
 
 def describe(
@@ -166,7 +191,7 @@ def describe(
         Its storage dtype, by its usual name. What has no floating-point or complex dtype is
         skipped.
     declared : Declaration
-        What its layer declares of it; `fans_of` is a name in the same layer.
+        What its layer declares of it; `fans_of` and `norms_of` are paths from that layer.
     frozen : bool, default False
         Whether it is not trained, and so left as it is.
     layer : str, default ""
@@ -187,7 +212,9 @@ def describe(
     """
 
     def join(name: str) -> str:
-        return f"{around}.{name}" if around else name
+        inner = name.lstrip(".")
+        outer = around.split(".") if around else []
+        return ".".join((*outer[: len(outer) - (len(name) - len(inner))], inner))
 
     drawable = dtype in DTYPES
     return Parameter(
@@ -201,6 +228,8 @@ def describe(
         default=declared.default if drawable else None,
         padding=declared.padding,
         layer=layer,
+        norms_of=None if declared.norms_of is None else join(declared.norms_of),
+        norm_axes=declared.norm_axes,
     )
 
 

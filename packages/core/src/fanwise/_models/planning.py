@@ -68,6 +68,7 @@ def plan_model(parameters: Iterable[Parameter], recipe: Recipe | Scheme, /) -> L
     matches = {parameter.path: _first_match(rules, parameter) for parameter in parameters}
     faults = _faults_of_paths(parameters, by_path)
     faults += _faults_of_ties(parameters, by_path, matches)
+    faults += _faults_of_norms(parameters, by_path)
     faults += _faults_without_rule(parameters, matches, rules)
     faults += _faults_of_rules(parameters, matches, rules)
     if faults:
@@ -111,6 +112,8 @@ def _entry(parameter: Parameter, matches: Matches, by_path: Mapping[str, Paramet
         return Entry(parameter, parameter.status)
     found = matches[parameter.path]
     if found is None:
+        if parameter.norms_of is not None:
+            return Entry(parameter, "derived")
         start = _start(parameter)
         if start is None:
             return Entry(parameter, "skipped")  # a buffer
@@ -249,6 +252,32 @@ def _faults_of_ties(
     return faults
 
 
+def _faults_of_norms(
+    parameters: Sequence[Parameter], by_path: Mapping[str, Parameter]
+) -> list[str]:
+    faults = []
+    for parameter in parameters:
+        if parameter.norms_of is None:
+            continue
+        weight = by_path.get(parameter.norms_of)
+        if weight is None or weight.norms_of is not None:
+            faults.append(
+                f"`norms_of` must name a weight of the model, got {parameter.norms_of!r} "
+                f"for {parameter.path!r}"
+            )
+            continue
+        shape, axes = weight.shape, parameter.norm_axes
+        within = all(-len(shape) <= axis < len(shape) for axis in axes)
+        kept = sorted({axis % len(shape) for axis in axes}) if within else []
+        sizes = [size for size in (shape[axis] for axis in kept) if size != 1]
+        if not within or sizes != [size for size in parameter.shape if size != 1]:
+            faults.append(
+                f"`norm_axes` must be axes of {weight.path!r}, {shape}, with the sizes "
+                f"{parameter.shape} of {parameter.path!r}, got {axes}"
+            )
+    return faults
+
+
 def _faults_without_rule(
     parameters: Sequence[Parameter], matches: Matches, rules: Sequence[Rule]
 ) -> list[str]:
@@ -259,6 +288,7 @@ def _faults_without_rule(
         and parameter.tied_to is None
         and parameter.status is None
         and parameter.kind != "buffer"
+        and parameter.norms_of is None
         and _start(parameter) is None
     ]
     faults = []

@@ -243,7 +243,7 @@ def _draw_all(
         task = progress.add_task("drawing", total=sum(plan.size for plan in plans.values()))
         for path, array in draws:
             arrays[path] = array
-            if not quiet:
+            if not quiet and path in plans:
                 measured[path] = measure_array(plans[path], array)
             progress.advance(task, array.size)
     return arrays, measured

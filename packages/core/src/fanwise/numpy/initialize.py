@@ -15,8 +15,9 @@ from .._errors import DtypeError, SourceError
 from .._fans import Fans
 from .._models.ledger import Ledger, Measured
 from .._models.measure import Slices, measure
+from .._models.norms import norms_in
 from .._models.parameter import Parameter
-from .._models.prepare import plan_or_check
+from .._models.prepare import check_valued, plan_or_check
 from .._models.recipe import Recipe
 from .._schemes.plan import Plan, resolve
 from .._schemes.scheme import Scheme
@@ -180,14 +181,29 @@ def init_model(
 
 
 def draw_ledger(ledger: Ledger, seed: int, dtype: Any, /) -> Iterator[tuple[str, Array]]:
-    """Each parameter that a ledger has as initialized, drawn when it is asked for."""
+    """Each parameter that a ledger has as initialized or derived, made when it is asked for."""
     name, seed = dtype_name(dtype), check_seed(seed)
     ledger.check_draws(name)
-    return (
-        (entry.path, _draw(entry.plan, NumpySource(seed, entry.stream), name))
-        for entry in ledger.entries
-        if entry.plan is not None
-    )
+    drawn = {entry.path for entry in ledger.entries if entry.plan is not None}
+    missing = [holder.weight for holder in norms_in(ledger) if holder.weight not in drawn]
+    check_valued(missing, "a rule that leaves what norms are taken of")
+    return _draw_entries(ledger, seed, name)
+
+
+def _draw_entries(ledger: Ledger, seed: int, dtype: str) -> Iterator[tuple[str, Array]]:
+    holders = norms_in(ledger)
+    weights: dict[str, Array] = dict.fromkeys((one.weight for one in holders), np.empty(0))
+    for entry in ledger.entries:
+        if entry.plan is not None:
+            array = _draw(entry.plan, NumpySource(seed, entry.stream), dtype)
+            if entry.path in weights:
+                weights[entry.path] = array
+            yield entry.path, array
+    for one in holders:
+        weight = np.abs(weights[one.weight])
+        wide = weight.astype(np.promote_types(np.float32, weight.dtype))
+        norms = np.sqrt((wide**2).sum(axis=one.axes))
+        yield one.path, norms.reshape(one.shape).astype(weight.dtype)
 
 
 def _draw(plan: Plan, source: NumpySource, dtype: str) -> Array:
