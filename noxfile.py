@@ -22,12 +22,14 @@ CONFORMANCE = "./conformance"  # a bare name is a distribution to pip
 ADAPTERS = ("packages/torch_adapter", "packages/jax_adapter", "packages/tf_adapter")
 BACKENDS = ("numpy", "torch", "jax", "tensorflow")
 CONSTRAINTS = ("--constraint", "constraints.txt")
+PARALLEL = ("-n", "auto", "--maxprocesses=4", "--dist=loadfile")
 
 
 def provide(session: nox.Session, *packages: str, group: str | None = None) -> None:
     """Install packages and a dependency group, under the repository's constraints."""
     groups = nox.project.dependency_groups(PYPROJECT, group) if group else ()
-    session.install(*CONSTRAINTS, *groups, *packages)
+    # Most modules of the frameworks are never imported: to compile them all takes a minute.
+    session.install("--no-compile", *CONSTRAINTS, *groups, *packages)
 
 
 @nox.session
@@ -58,21 +60,29 @@ def typing(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests and doctests of the core, on four array libraries, and of the adapters."""
+    _test(session)
+
+
+@nox.session(default=False)
+def coverage(session: nox.Session) -> None:
+    """Run the tests and doctests, and fail if they leave too much of the source unseen."""
+    session.env["COVERAGE_FILE"] = str(Path(session.create_tmp()) / "coverage")
+    _test(session, "--cov", "--cov-config=pyproject.toml", "--cov-report=", "--cov-append")
+    session.run("coverage", "report")
+
+
+def _test(session: nox.Session, *measured: str) -> None:
     packages = (CORE, *ADAPTERS, CONFORMANCE)
     editable = [word for package in packages for word in ("--editable", package)]
     provide(session, *editable, group="tests")
-    session.env["COVERAGE_FILE"] = str(Path(session.create_tmp()) / "coverage")
     whole = ("tests/repo", "tests/vendoring", "tests/install")
     paths = (f"{CORE}/tests/pure", f"{CORE}/tests/numeric", *whole)
     adapters = [f"{package}/tests" for package in ADAPTERS]
-    measured = ("--cov", "--cov-config=pyproject.toml", "--cov-report=")
-    parallel = ("-n", "auto", "--maxprocesses=4", "--dist=loadfile")
     every = () if session.posargs else ("--clauses",)
-    session.run("pytest", *parallel, *measured, *every, *paths, *adapters, *session.posargs)
+    session.run("pytest", *PARALLEL, *measured, *every, *paths, *adapters, *session.posargs)
     if not session.posargs:
         sources = [f"{package}/src" for package in (CORE, *ADAPTERS)]
-        session.run("pytest", *measured, "--cov-append", "--doctest-modules", *sources)
-        session.run("coverage", "report")
+        session.run("pytest", *PARALLEL, *measured, "--doctest-modules", *sources)
 
 
 @nox.session
@@ -88,7 +98,8 @@ def vendoring(session: nox.Session) -> None:
     check = Path(__file__).parent / "tests/vendoring/check.py"
     with session.chdir(host):
         arrays = "--arrays=numpy,array_api_strict"
-        session.run("python", str(check), "hostlib._vendor.initializers", arrays, *session.posargs)
+        options = (*PARALLEL, arrays, *session.posargs)
+        session.run("python", str(check), "hostlib._vendor.initializers", *options)
 
 
 @nox.session
@@ -96,7 +107,8 @@ def suite(session: nox.Session) -> None:
     """Run the conformance suite's own tests, and a third party's backend by its entry point."""
     provide(session, CONFORMANCE, f"{CONFORMANCE}/example_backend", group="suite")
     ignored = f"--ignore={CONFORMANCE}/tests/browser"  # a session of its own
-    session.run("pytest", f"{CONFORMANCE}/tests", ignored, *session.posargs)
+    spread = ("-n", "auto", "--maxprocesses=4")
+    session.run("pytest", *spread, f"{CONFORMANCE}/tests", ignored, *session.posargs)
     session.run(
         "python", "-m", "fanwise_conformance", "--backend", "example", "--level", "quick", "-q"
     )
@@ -140,7 +152,7 @@ def browser(session: nox.Session) -> None:
     session.run("pytest", f"{CONFORMANCE}/tests/browser", "tests/browser", *session.posargs)
 
 
-@nox.session
+@nox.session(default=False)
 def mutants(session: nox.Session) -> None:
     """Print which check catches which broken backend; a survivor is a failure."""
     provide(session, CONFORMANCE, group="suite")
@@ -161,7 +173,7 @@ def calibration(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Run the code of every README, page and example, and build the site into build/site."""
     provide(session, CORE, *ADAPTERS, CONFORMANCE, group="docs")
-    session.run("pytest", "tests/docs", *session.posargs)
+    session.run("pytest", "-n", "auto", "--maxprocesses=4", "tests/docs", *session.posargs)
     strict = ("-W", "--keep-going", "--quiet")
     session.run("sphinx-build", *strict, "-c", "docs", "-d", "build/doctrees", ".", "build/site")
 
@@ -193,7 +205,7 @@ def build(session: nox.Session, package: str) -> None:
         session.run(python, "-m", "twine", "check", "--strict", *built, external=True)
         (wheel,) = own.glob("*.whl")
         requirements[position] = f"{wheel}{bracket}{extras}"
-    session.install(*CONSTRAINTS, *requirements)
+    session.install("--no-compile", *CONSTRAINTS, *requirements)
     session.run("python", "tests/install/check_install.py", Path(package).name)
     session.install(*CONSTRAINTS, *nox.project.dependency_groups(PYPROJECT, "readme"))
     if package == "packages/jax_adapter":  # its README says which code needs Flax

@@ -30,6 +30,16 @@ from fanwise import (
 )
 
 KEY = jax.random.key(5)
+
+
+@pytest.fixture(autouse=True)
+def unoptimized():
+    """What is drawn is asked here, for many shapes; to optimize each program takes most time."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 EVERY = Recipe(
     (
         Rule(zeros(), kind="bias", optional=True),
