@@ -419,6 +419,96 @@ def test_shapes_that_nnx_cannot_fill_are_an_error():
         init_model(nnx.eval_shape(make), EVERY, key=KEY)
 
 
+@pytest.mark.parametrize("mode", ["batch", "ema"])
+def test_the_state_of_equinoxs_batch_norm_starts_as_it_is_made(mode):
+    def make():
+        return eqx.nn.make_with_state(eqx.nn.BatchNorm)(4, "batch", mode=mode)
+
+    (model, state), _ = init_model(eqx.filter_eval_shape(make), Recipe([]), key=KEY)
+    if mode == "batch":
+        assert state.get(model.batch_counter) == 0
+        mean, var = state.get(model.batch_state_index)
+    else:
+        assert state.get(model.ema_first_time_index)
+        mean, var = state.get(model.ema_state_index)
+    assert not mean.any()
+    assert (var == 1).all()
+    x = jax.random.normal(KEY, (8, 4))
+    run = jax.vmap(model, axis_name="batch", in_axes=(0, None), out_axes=(0, None))
+    assert jnp.isfinite(run(x, state)[0]).all()
+    (kept_model, kept), _ = init_model((model, state), Recipe([]), key=KEY)
+    assert all(jax.tree.leaves(jax.tree.map(lambda a, b: a is b, kept, state)))  # it has values
+    assert kept_model.mode == mode
+
+
+def test_the_states_of_two_models_are_told_apart():
+    def make(size):
+        return eqx.nn.make_with_state(eqx.nn.BatchNorm)(size, f"batch{size}", mode="batch")
+
+    shapes = [eqx.filter_eval_shape(make, 3), eqx.filter_eval_shape(make, 5)]
+    for model, state in init_model(shapes, Recipe([]), key=KEY)[0]:
+        assert (state.get(model.batch_state_index)[1] == 1).all()
+
+
+def spectral_of_equinox(key):
+    def make(key):
+        linear = eqx.nn.Linear(6, 4, key=key)
+        return eqx.nn.make_with_state(eqx.nn.SpectralNorm)(linear, "weight", key=key)
+
+    (model, state), ledger = init_model(eqx.filter_eval_shape(make, key), EVERY, key=key)
+    for _ in range(200):
+        _, state = model(jnp.zeros(6), state)
+    return model.layer.weight, lambda x: model(x, state)[0] - model.layer.bias, ledger
+
+
+def spectral_of_nnx(key):
+    def make():
+        return nnx.SpectralNorm(nnx.Linear(6, 4, rngs=nnx.Rngs(0)), rngs=nnx.Rngs(0), n_steps=200)
+
+    model, ledger = init_model(nnx.eval_shape(make), EVERY, key=key)
+    weight = model.layer_instance.kernel[...].T
+    return weight, lambda x: model(x, update_stats=True), ledger
+
+
+def spectral_of_linen(key):
+    class Net(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            return nn.SpectralNorm(nn.Dense(4), n_steps=200)(x, update_stats=True)
+
+    declarations = trace_declarations(Net(), jnp.ones(6))
+    shapes = jax.eval_shape(Net().init, key, jnp.ones(6))
+    new, ledger = init_model(shapes, EVERY, key=key, declarations=declarations)
+    weight = new["params"]["Dense_0"]["kernel"].T
+    return weight, lambda x: Net().apply(new, x, mutable=["batch_stats"])[0], ledger
+
+
+@pytest.mark.parametrize("make", [spectral_of_equinox, spectral_of_nnx, spectral_of_linen])
+def test_a_spectral_norm_of_shapes_is_that_of_the_weight_that_was_drawn(make):
+    weight, call, ledger = make(KEY)
+    x = jax.random.normal(jax.random.key(1), (6,))
+    expected = weight @ x / jnp.linalg.norm(weight, ord=2)
+    np.testing.assert_allclose(call(x), expected, rtol=1e-4, atol=1e-5)
+    assert all(entry.status == "initialized" for entry in ledger.entries)
+
+
+def test_the_scales_of_float8_start_at_one():
+    class Net(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            return nn.Dense(3, dot_general_cls=nn.Fp8DirectDotGeneralOp)(x)
+
+    x = jnp.ones((1, 4))
+    declarations = trace_declarations(Net(), x)
+    shapes = jax.eval_shape(Net().init, KEY, x)
+    new, _ = init_model(shapes, EVERY, key=KEY, declarations=declarations)
+    states = new["_overwrite_with_gradient"]["Dense_0"]["Fp8DirectDotGeneralOp_0"]
+    own = Net().init(KEY, x)["_overwrite_with_gradient"]["Dense_0"]["Fp8DirectDotGeneralOp_0"]
+    assert set(states) == set(own)
+    for name, array in own.items():
+        np.testing.assert_array_equal(states[name], array)
+
+
 def test_norms_of_what_has_no_values_are_an_error():
     model = eqx.filter_eval_shape(lambda: eqx.nn.WeightNorm(eqx.nn.Linear(4, 3, key=KEY)))
     with pytest.raises(

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import equinox as eqx
+import jax
 
-from ._core import Axes, AxesError, Declaration, Declarations, Declared, constant, layers
+from ._core import (
+    Axes,
+    AxesError,
+    Declaration,
+    Declarations,
+    Declared,
+    Scheme,
+    constant,
+    layers,
+    normal,
+    ones,
+    zeros,
+)
 from ._layers import (
     BUFFER,
     SCALE,
@@ -119,3 +133,32 @@ def _(layer: Any) -> Declarations:
     norm_axes = tuple(axis for axis, size in enumerate(layer.g.shape) if size != 1)
     weight = f"layer.{layer.weight_name}"
     return {"g": Declaration(kind="weight_norm", norms_of=weight, norm_axes=norm_axes)}
+
+
+def starts_of_states(tree: Any) -> dict[int, Scheme | int]:
+    """Where the state of known layers starts, by the id of each leaf of an `equinox.nn.State`.
+
+    A state has no names: a layer's index finds its part. What cannot be drawn has a number.
+    """
+    kinds = (eqx.nn.State, eqx.nn.BatchNorm, eqx.nn.SpectralNorm)
+    nodes = jax.tree_util.tree_leaves(tree, is_leaf=lambda node: isinstance(node, kinds))
+    starts: dict[int, Scheme | int] = {}
+    for state in (node for node in nodes if isinstance(node, eqx.nn.State)):
+        for layer in nodes:
+            parts: list[tuple[Any, tuple[Scheme | int, ...]]] = []
+            if isinstance(layer, eqx.nn.BatchNorm):
+                parts = [
+                    (layer.ema_first_time_index, (True,)),
+                    (layer.ema_state_index, (zeros(), ones())),
+                    (layer.batch_counter, (0,)),
+                    (layer.batch_state_index, (zeros(), ones())),
+                ]
+            elif isinstance(layer, eqx.nn.SpectralNorm):
+                parts = [(layer.uv_index, (normal(std=1.0), normal(std=1.0)))]
+            for index, values in parts:
+                if index is None:
+                    continue
+                with contextlib.suppress(KeyError):  # another state has it
+                    leaves = jax.tree_util.tree_leaves(state.get(index))
+                    starts.update(zip(map(id, leaves), values, strict=True))
+    return starts

@@ -13,10 +13,11 @@ from ._core import Axes, Declaration, Declarations, Declared, constant, layers
 from ._layers import (
     BUFFER,
     LORA_B,
-    MEAN,
+    ONES,
     SCALE,
     SHIFT,
-    VARIANCE,
+    VECTOR,
+    ZEROS,
     Shape,
     bias,
     bias_of_norm,
@@ -158,7 +159,7 @@ def _gates(count: int, axes: Axes, **inner: Any) -> Declarations:
 @declare.register(linen.InstanceNorm)
 @declare.register(linen.BatchNorm)
 def _(layer: Any) -> Declarations:
-    return {"scale": scale_of_norm, "bias": bias_of_norm, "mean": MEAN, "var": VARIANCE}
+    return {"scale": scale_of_norm, "bias": bias_of_norm, "mean": ZEROS, "var": ONES}
 
 
 @declare.register(nnx.LayerNorm)
@@ -169,7 +170,7 @@ def _(layer: Any) -> Declarations:
 def _(layer: Any) -> Declarations:
     own = (layer.num_features,)
     scale, shift = sized(SCALE, own), sized(SHIFT, own)
-    return {"scale": scale, "bias": shift, "mean": MEAN, "var": VARIANCE}
+    return {"scale": scale, "bias": shift, "mean": ZEROS, "var": ONES}
 
 
 @declare.register(linen.PReLU)
@@ -204,6 +205,23 @@ if hasattr(nnx, "WeightNorm"):  # Flax 0.12.0 has none
             f"scales.{path}": _weight_norm_scale(layer, ".".join(("layer_instance", *path)))
             for path in layer.scales or ()
         }
+
+
+_OF_SPECTRAL_NORM = {"u": VECTOR, "sigma": ONES}
+
+
+@declare.register
+def _(layer: nnx.SpectralNorm) -> Declarations:
+    return {f"batch_stats.{path}": _OF_SPECTRAL_NORM[path[-1]] for path in layer.batch_stats}
+
+
+@declare.register(linen.Fp8DotGeneralOp)
+@declare.register(linen.Fp8DirectDotGeneralOp)
+@declare.register(linen.Fp8Einsum)
+def _(layer: Any) -> Declarations:
+    tensors = ("input", "kernel", "output_grad")
+    histories = {f"{name}_amax_history": ZEROS for name in tensors}
+    return {**histories, **{f"{name}_scale": ONES for name in tensors}}
 
 
 @declare.register
@@ -257,6 +275,9 @@ def trace(
             if around and isinstance(around[-1][1], linen.WeightNorm) and name.endswith("/scale"):
                 weight = "." + name.removesuffix("/scale").replace("/", ".")  # beside the norm
                 declared[leaf.path] = _weight_norm_scale(around[-1][1], weight)(leaf.value.shape)
+                continue
+            if around and isinstance(around[-1][1], linen.SpectralNorm):
+                declared[leaf.path] = _OF_SPECTRAL_NORM.get(name.rpartition("/")[2], BUFFER)
                 continue
             known = look_up(name, leaf.value.shape, around, places[leaf.segments])
             is_param = leaf.segments[0] == "params"

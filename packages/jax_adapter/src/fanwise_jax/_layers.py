@@ -13,15 +13,17 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ._core import Axes, Declaration, Declarations, declared_in, layers, ones, zeros
+from ._core import Axes, Declaration, Declarations, declared_in, layers, normal, ones, zeros
 
 Shape = tuple[int, ...]
 
 BUFFER = Declaration(kind="buffer")
-MEAN = Declaration(kind="buffer", default=zeros())
-VARIANCE = Declaration(kind="buffer", default=ones())
+ZEROS = Declaration(kind="buffer", default=zeros())
+ONES = Declaration(kind="buffer", default=ones())
 SCALE = Declaration(layers.flax.norm(), "norm_scale")
 SHIFT = Declaration(layers.flax.norm(), "norm_bias")
+# Where the power iteration of spectral normalization starts; it is normalized at once.
+VECTOR = Declaration(kind="buffer", default=normal(std=1.0))
 # The second factor of LoRA: zero, so that nothing changes yet; a rule must name its kind.
 LORA_B = Declaration(kind="lora_b", default=zeros())
 

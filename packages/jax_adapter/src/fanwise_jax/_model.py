@@ -144,7 +144,7 @@ def init_model(
     leaves, rebuild = open_tree(model)
     ledger = _prepare(leaves, recipe, declarations, loaded)
     arrays = {leaf.path: leaf for leaf in leaves if is_array(leaf.value)}
-    values: dict[str, Any] = _random_streams(key, arrays, ledger)
+    values: dict[str, Any] = _undrawn(key, arrays, ledger)
     for entry in ledger.entries:
         leaf = arrays[entry.path]
         if entry.plan is not None:
@@ -206,11 +206,10 @@ def _norms(weight: jax.Array, axes: tuple[int, ...]) -> jax.Array:
     return jnp.sqrt((wide**2).sum(axes))
 
 
-def _random_streams(
-    key: jax.Array, arrays: Mapping[str, Leaf], ledger: Ledger
-) -> dict[str, jax.Array]:
-    """Values for what has a shape alone and is not drawn: random streams of Flax nnx."""
+def _undrawn(key: jax.Array, arrays: Mapping[str, Leaf], ledger: Ledger) -> dict[str, jax.Array]:
+    """Values for what has a shape alone and is not drawn: random streams, counts and flags."""
     values: dict[str, jax.Array] = {}
+    starts = _starts_of_states(arrays.values())
     drawn = {entry.path for entry in ledger.entries if entry.plan is not None}
     missing = [
         one.weight
@@ -221,14 +220,27 @@ def _random_streams(
         leaf = arrays[entry.path]
         if entry.status != "skipped" or entry.rule is not None or not is_shape(leaf.value):
             continue
+        start = starts.get(id(leaf.value))
         if is_a(leaf.variable, "flax", "RngCount"):
             values[entry.path] = jnp.zeros(leaf.value.shape, leaf.value.dtype)
+        elif isinstance(start, int):
+            values[entry.path] = jnp.full(leaf.value.shape, start, leaf.value.dtype)
         elif is_a(leaf.variable, "flax", "RngKey"):
             values[entry.path] = _keys_like(leaf.value, JaxSource(key, entry.stream).key)
         else:
             missing.append(entry.path)
     check_valued(missing, "shapes alone")
     return values
+
+
+def _starts_of_states(leaves: Iterable[Leaf]) -> dict[int, Scheme | int]:
+    """Where the layers of Equinox start their state, which lies apart from them, by leaf."""
+    for leaf in leaves:
+        if any(is_a(layer, "equinox", "State") for _, layer in leaf.layers):
+            from ._equinox import starts_of_states  # a state of it is here, so it is too
+
+            return starts_of_states(leaf.layers[0][1])
+    return {}
 
 
 def _keys_like(like: Any, key: jax.Array) -> jax.Array:
@@ -263,10 +275,11 @@ def _prepare(
         {} if declarations is None else declarations, {leaf.path for leaf in arrays}
     )
     is_variables = any(leaf.segments[0] == "params" for leaf in arrays)  # of Flax linen
+    starts = _starts_of_states(arrays)
     found = []
     for leaf in arrays:
         with annotate_errors(leaf.path):
-            found.append(_found(leaf, given, is_variables))
+            found.append(_found(leaf, given, is_variables, starts))
     return prepare(found, recipe, loaded=loaded)
 
 
@@ -290,7 +303,12 @@ def _within_params(declarations: Any, paths: set[str]) -> Mapping[str, Declarati
     return declarations
 
 
-def _found(leaf: Leaf, declarations: Mapping[str, Declaration], is_variables: bool) -> Found:
+def _found(
+    leaf: Leaf,
+    declarations: Mapping[str, Declaration],
+    is_variables: bool,
+    starts: Mapping[int, Scheme | int],
+) -> Found:
     *around, name = leaf.segments
     shape, dtype = tuple(leaf.value.shape), leaf.value.dtype
     given = declarations.get(leaf.path)
@@ -302,6 +320,9 @@ def _found(leaf: Leaf, declarations: Mapping[str, Declaration], is_variables: bo
     dtype_of = "" if jnp.issubdtype(dtype, jax.dtypes.extended) else jnp.dtype(dtype).name
     if is_state or dtype_of not in DTYPES:
         known = replace(known, kind="buffer")
+        start = starts.get(id(leaf.value))
+        if start is not None and not isinstance(start, int) and known.default is None:
+            known = replace(known, default=start)
     if known.kind == "buffer" and not is_shape(leaf.value):
         known = replace(known, default=None)  # it has values already
     layer = leaf.layer_name

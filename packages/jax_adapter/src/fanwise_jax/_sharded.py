@@ -20,7 +20,7 @@ Sharding: TypeAlias = NamedSharding | PartitionSpec | None
 def draw_sharded(
     plan: Plan, key: jax.Array, path: Sequence[str], dtype: str, sharding: Any
 ) -> jax.Array:
-    """Draw a plan; its values do not depend on the sharding."""
+    """Draw a plan; its values depend on the sharding by no more than rounding."""
     if sharding is None:
         array: jax.Array = draw(plan, JaxSource(key, path), dtype=dtype)
         return array
