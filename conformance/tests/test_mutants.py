@@ -12,7 +12,7 @@ from kill_table import caught_by, faults  # beside this file
 from mutants import MUTANTS, Reference  # beside this file
 
 
-def test_there_are_sixty_and_each_names_a_check():
+def test_there_are_at_least_sixty_and_each_names_a_check():
     assert len(MUTANTS) >= 60
     assert {mutant.caught_by for mutant in MUTANTS.values()} <= set(CHECKS)
     assert all(mutant.origin for mutant in MUTANTS.values())

@@ -1,5 +1,6 @@
 """The repository: what is where, and what must agree."""
 
+import ast
 import json
 import re
 import subprocess
@@ -20,6 +21,18 @@ def tracked():
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     return [ROOT / name for name in listed.stdout.splitlines()]
+
+
+def test_modules_are_short_or_say_why():
+    long = {
+        str(path.relative_to(ROOT))
+        for path in tracked()
+        if path.suffix == ".py"
+        and "src" in path.parts
+        and len((text := path.read_text()).splitlines()) > 400
+        and "Longer than most modules" not in (ast.get_docstring(ast.parse(text)) or "")
+    }
+    assert long == set()
 
 
 def test_the_license_is_the_same_everywhere():

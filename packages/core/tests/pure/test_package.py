@@ -67,13 +67,6 @@ def test_the_license_and_the_type_marker_are_inside():
     assert (ROOT / "py.typed").exists()
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
-def test_modules_are_short_or_say_why(module):
-    text = module.read_text()
-    if len(text.splitlines()) > 400:
-        assert "Longer than most modules" in (ast.get_docstring(ast.parse(text)) or "")
-
-
 def test_numpy_is_asked_for_by_name():
     code = f"import sys; sys.modules['numpy'] = None; import {package.__name__}.numpy"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -1,11 +1,16 @@
-"""`jax.nn.initializers` under its own names, signatures and laws, drawn right.
+"""Replace `jax.nn.initializers`: the same names, signatures and laws, drawn correctly.
 
 Change ``from jax.nn import initializers`` to ``from fanwise_jax import initializers``. Axis
-arguments and fans are JAX's; for a layer's own, use `initializer` with axes. What differs is what
-JAX gets wrong: in bfloat16, float16 and float8, draws are unbiased, have all their values and stay
-within their bounds; a complex truncated normal has the variance it claims; `orthogonal` and
-`delta_orthogonal` take every dtype and sharding. Longer than most modules for the documentation
-of its names.
+arguments and fans are JAX's. To use a layer's own fans, call `initializer` with axes.
+
+The initializers differ where JAX is wrong:
+
+- In bfloat16, float16 and float8, draws are unbiased, take all their values and stay within their
+  bounds.
+- A complex truncated normal has the variance it claims.
+- `orthogonal` and `delta_orthogonal` take every dtype and sharding.
+
+Longer than most modules, because it documents each of its names.
 """
 
 from __future__ import annotations
@@ -62,23 +67,24 @@ _FANS: dict[str, core.Fan] = {
 
 
 def uniform(scale: Any = 1e-2, dtype: Any = None) -> Initializer:
-    """Uniform on [0, `scale`).
+    """Return an initializer that draws from the uniform distribution on ``[0, scale)``.
 
     Parameters
     ----------
     scale : float or array, default 0.01
-        The other end, also a negative one; an array is broadcast.
+        The end of the interval that is not 0. It may be negative. An array is broadcast.
     dtype : dtype, optional
-        That of calls that give none; JAX's default one by default.
+        Dtype of calls that give none. Without it, they use JAX's default dtype.
 
     Returns
     -------
     Initializer
-        A function of a key, a shape, a dtype and a sharding.
+        Function of a key, a shape, a dtype and a sharding. It returns an array.
 
     Notes
     -----
-    JAX's is biased in bfloat16, where its mean is 0.496 `scale`, and in float16.
+    The draws of JAX are biased in float16 and bfloat16. In bfloat16, their mean is
+    ``0.496 * scale``.
 
     Examples
     --------
@@ -96,24 +102,26 @@ def uniform(scale: Any = 1e-2, dtype: Any = None) -> Initializer:
 
 
 def normal(stddev: Any = 1e-2, dtype: Any = None) -> Initializer:
-    """Normal of std `stddev`; for a complex dtype, the root of E|w|^2.
+    """Return an initializer that draws from the normal distribution with std `stddev`.
+
+    For a complex dtype, ``stddev**2`` is ``E|w|**2``.
 
     Parameters
     ----------
     stddev : float or array, default 0.01
-        An array is broadcast.
+        Standard deviation. An array is broadcast.
     dtype : dtype, optional
-        That of calls that give none; JAX's default one by default.
+        Dtype of calls that give none. Without it, they use JAX's default dtype.
 
     Returns
     -------
     Initializer
-        A function of a key, a shape, a dtype and a sharding.
+        Function of a key, a shape, a dtype and a sharding. It returns an array.
 
     Notes
     -----
-    JAX's has 128 values in bfloat16, whose mean is not 0, and nan in float8; in float32 it ends at
-    5.42 stds.
+    JAX draws only 128 values in bfloat16, and their mean is not 0. In float8, some are nan. In
+    float32, the draws of JAX end at 5.42 standard deviations.
 
     Examples
     --------
@@ -133,25 +141,28 @@ def normal(stddev: Any = 1e-2, dtype: Any = None) -> Initializer:
 def truncated_normal(
     stddev: Any = 1e-2, dtype: Any = None, lower: float = -2.0, upper: float = 2.0
 ) -> Initializer:
-    """Normal of std `stddev` before it is cut at `lower` and `upper` times that.
+    """Return an initializer that draws from a normal distribution cut at two bounds.
+
+    The bounds are ``lower * stddev`` and ``upper * stddev``.
 
     Parameters
     ----------
     stddev : float or array, default 0.01
-        Not the std of what comes out, which by default is 0.88 of it; an array is broadcast.
+        Standard deviation before the cut. With the default bounds, the standard deviation after the
+        cut is ``0.88 * stddev``. An array is broadcast.
     dtype : dtype, optional
-        That of calls that give none; JAX's default one by default.
+        Dtype of calls that give none. Without it, they use JAX's default dtype.
     lower, upper : float, default -2 and 2
-        The bounds, in units of `stddev`; infinite ones cut nothing.
+        Bounds in units of `stddev`. Infinite bounds cut nothing.
 
     Returns
     -------
     Initializer
-        A function of a key, a shape, a dtype and a sharding.
+        Function of a key, a shape, a dtype and a sharding. It returns an array.
 
     Notes
     -----
-    `fanwise.truncated_normal` takes the std that comes out.
+    `fanwise.truncated_normal` takes the standard deviation after the cut.
 
     Examples
     --------
@@ -181,37 +192,40 @@ def variance_scaling(
     batch_axis: AxisNumbers = (),
     dtype: Any = None,
 ) -> Initializer:
-    """Variance `scale` / fan; a normal cut at two stds has it after the cut.
+    """Return an initializer that draws weights of variance ``scale / fan``.
+
+    Here `mode` chooses ``fan``. A truncated normal is cut at two standard deviations, and has this
+    variance after the cut.
 
     Parameters
     ----------
     scale : float
-        A factor of the variance; those of `fanwise` have the gain, its root.
+        Factor on the variance. The schemes of `fanwise` take the gain instead, ``sqrt(scale)``.
     mode : {"fan_in", "fan_out", "fan_avg", "fan_geo_avg"}
-        Which count divides the variance.
+        Fan that divides the variance.
     distribution : {"truncated_normal", "normal", "uniform"}
-        The family.
+        Family of the distribution.
     in_axis, out_axis : int or sequence of int, default -2 and -1
         Axes of the inputs and of the outputs.
     batch_axis : int or sequence of int, default ()
-        Axes of copies. All others are of the receptive field.
+        Axes of copies. All axes that you do not name belong to the receptive field.
     dtype : dtype, optional
-        That of calls that give none; JAX's default one by default.
+        Dtype of calls that give none. Without it, they use JAX's default dtype.
 
     Returns
     -------
     Initializer
-        A function of a key, a shape, a dtype and a sharding.
+        Function of a key, a shape, a dtype and a sharding. It returns an array.
 
     Raises
     ------
     ValueError
-        If `mode` or `distribution` is another, or `scale` is negative; when it is called, if the
-        shape has too few axes.
+        If `mode` or `distribution` is unknown, or `scale` is negative. The initializer raises it if
+        the shape has too few axes.
 
     Notes
     -----
-    A complex normal that is cut has the variance that it says; JAX's has 1.9 % more.
+    A complex truncated normal has the variance that it claims. In JAX, it has 1.9 % more.
 
     Examples
     --------
@@ -244,17 +258,17 @@ def glorot_uniform(
     batch_axis: AxisNumbers = (),
     dtype: Any = None,
 ) -> Initializer:
-    """Uniform of variance 2 / (fan_in + fan_out).
+    """Return an initializer of uniform weights with variance ``2 / (fan_in + fan_out)``.
 
     Parameters
     ----------
     in_axis, out_axis, batch_axis, dtype
-        As in `variance_scaling`.
+        See `variance_scaling`.
 
     Returns
     -------
     Initializer
-        A function of a key, a shape, a dtype and a sharding.
+        Function of a key, a shape, a dtype and a sharding. It returns an array.
 
     Examples
     --------
@@ -277,21 +291,22 @@ def glorot_normal(
     batch_axis: AxisNumbers = (),
     dtype: Any = None,
 ) -> Initializer:
-    """Truncated normal of variance 2 / (fan_in + fan_out).
+    """Return an initializer of truncated normal weights with variance ``2 / (fan_in + fan_out)``.
 
     Parameters
     ----------
     in_axis, out_axis, batch_axis, dtype
-        As in `variance_scaling`.
+        See `variance_scaling`.
 
     Returns
     -------
     Initializer
-        A function of a key, a shape, a dtype and a sharding.
+        Function of a key, a shape, a dtype and a sharding. It returns an array.
 
     Notes
     -----
-    Cut at two stds of the normal before it is cut, as Keras'; PyTorch's is not cut.
+    The normal is cut at two standard deviations, counted before the cut, as in Keras. PyTorch does
+    not cut it.
 
     Examples
     --------
@@ -315,17 +330,17 @@ def lecun_uniform(
     batch_axis: AxisNumbers = (),
     dtype: Any = None,
 ) -> Initializer:
-    """Uniform of variance 1 / fan_in.
+    """Return an initializer of uniform weights with variance ``1 / fan_in``.
 
     Parameters
     ----------
     in_axis, out_axis, batch_axis, dtype
-        As in `variance_scaling`.
+        See `variance_scaling`.
 
     Returns
     -------
     Initializer
-        A function of a key, a shape, a dtype and a sharding.
+        Function of a key, a shape, a dtype and a sharding. It returns an array.
 
     Examples
     --------
@@ -348,21 +363,21 @@ def lecun_normal(
     batch_axis: AxisNumbers = (),
     dtype: Any = None,
 ) -> Initializer:
-    """Truncated normal of variance 1 / fan_in.
+    """Return an initializer of truncated normal weights with variance ``1 / fan_in``.
 
     Parameters
     ----------
     in_axis, out_axis, batch_axis, dtype
-        As in `variance_scaling`.
+        See `variance_scaling`.
 
     Returns
     -------
     Initializer
-        A function of a key, a shape, a dtype and a sharding.
+        Function of a key, a shape, a dtype and a sharding. It returns an array.
 
     Notes
     -----
-    Cut at two stds of the normal before it is cut, as Keras'.
+    The normal is cut at two standard deviations, counted before the cut, as in Keras.
 
     Examples
     --------
@@ -384,17 +399,17 @@ def he_uniform(
     batch_axis: AxisNumbers = (),
     dtype: Any = None,
 ) -> Initializer:
-    """Uniform of variance 2 / fan_in.
+    """Return an initializer of uniform weights with variance ``2 / fan_in``.
 
     Parameters
     ----------
     in_axis, out_axis, batch_axis, dtype
-        As in `variance_scaling`.
+        See `variance_scaling`.
 
     Returns
     -------
     Initializer
-        A function of a key, a shape, a dtype and a sharding.
+        Function of a key, a shape, a dtype and a sharding. It returns an array.
 
     Examples
     --------
@@ -417,21 +432,22 @@ def he_normal(
     batch_axis: AxisNumbers = (),
     dtype: Any = None,
 ) -> Initializer:
-    """Truncated normal of variance 2 / fan_in.
+    """Return an initializer of truncated normal weights with variance ``2 / fan_in``.
 
     Parameters
     ----------
     in_axis, out_axis, batch_axis, dtype
-        As in `variance_scaling`.
+        See `variance_scaling`.
 
     Returns
     -------
     Initializer
-        A function of a key, a shape, a dtype and a sharding.
+        Function of a key, a shape, a dtype and a sharding. It returns an array.
 
     Notes
     -----
-    Cut at two stds of the normal before it is cut, as Keras'; PyTorch's is not cut.
+    The normal is cut at two standard deviations, counted before the cut, as in Keras. PyTorch does
+    not cut it.
 
     Examples
     --------
@@ -454,30 +470,34 @@ kaiming_normal = he_normal
 
 
 def orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None) -> Initializer:
-    """`scale` times a random matrix of orthonormal rows or columns, whichever are fewer.
+    """Return an initializer that draws a random matrix with orthonormal rows or columns.
+
+    The rows are orthonormal if there are fewer rows than columns. Otherwise the columns are. The
+    matrix is multiplied by `scale`.
 
     Parameters
     ----------
     scale : float, default 1
-        The singular values.
+        Size of every singular value.
     column_axis : int, default -1
-        The axis of columns; all others are flattened into rows.
+        Axis of the columns. All others are flattened into rows.
     dtype : dtype, optional
-        That of calls that give none; JAX's default one by default.
+        Dtype of calls that give none. Without it, they use JAX's default dtype.
 
     Returns
     -------
     Initializer
-        A function of a key, a shape, a dtype and a sharding.
+        Function of a key, a shape, a dtype and a sharding. It returns an array.
 
     Raises
     ------
     ValueError
-        When it is called, if the shape has fewer than two axes.
+        If you call the initializer with a shape that has fewer than two axes.
 
     Notes
     -----
-    Takes every dtype and sharding; JAX's raises in half precision, and with a sharding.
+    The initializer takes every dtype and sharding. JAX raises in half precision and with
+    a sharding.
 
     Examples
     --------
@@ -495,31 +515,34 @@ def orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None) -> In
 
 
 def delta_orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = None) -> Initializer:
-    """A convolution that is `orthogonal` at the center of its kernel, and zero elsewhere.
+    """Return an initializer that draws a convolution kernel with an orthogonal center.
+
+    The center of the kernel is a matrix as `orthogonal` draws it. All other elements are zero.
 
     Parameters
     ----------
     scale : float, default 1
-        The singular values.
+        Size of every singular value.
     column_axis : int, default -1
-        Of no consequence: a random matrix's law is that of its transpose.
+        Axis of the columns. It has no effect: a random matrix and its transpose have the same law.
     dtype : dtype, optional
-        That of calls that give none; JAX's default one by default.
+        Dtype of calls that give none. Without it, they use JAX's default dtype.
 
     Returns
     -------
     Initializer
-        A function of a key, a shape, a dtype and a sharding.
+        Function of a key, a shape, a dtype and a sharding. It returns an array.
 
     Raises
     ------
     ValueError
-        When it is called, if the shape has not three, four or five axes, or more inputs than
-        outputs.
+        If you call the initializer with a shape that does not have three, four or five axes, or
+        that has more inputs than outputs.
 
     Notes
     -----
-    The center is the lower one of an even kernel. Takes every dtype and sharding.
+    An even kernel is centered at the lower of its two middle positions. The initializer takes every
+    dtype and sharding.
 
     Examples
     --------
@@ -541,7 +564,7 @@ def _of_gain(scheme: Callable[..., core.Scheme]) -> Callable[[float], core.Schem
 
 
 def _is_static(scale: Any) -> bool:
-    """Whether it is one number, and not traced."""
+    """Return whether a scale is one number that is not traced."""
     return not isinstance(scale, jax.core.Tracer) and np.ndim(scale) == 0
 
 
@@ -554,9 +577,9 @@ def _scaled(
     fans: Callable[[Shape], core.Fans] | None = None,
     ends: tuple[float, float] = (-math.inf, math.inf),
 ) -> Initializer:
-    """An initializer of a law with a scale, which may be traced, or an array to broadcast.
+    """Return an initializer that draws a law times a scale.
 
-    `ends` are those of the law of scale 1.
+    The scale may be traced, or an array to broadcast. `ends` are the ends of the law of scale 1.
     """
     if not _is_static(scale):
         unit = SchemeInitializer(law(1.0), axes, fans, dtype)
@@ -574,7 +597,10 @@ def _draw_scaled(
     dtype: Any = None,
     out_sharding: Sharding = None,
 ) -> jax.Array:
-    """Draw a law of scale 1 and scale it; what rounding would take beyond an end is kept short."""
+    """Draw a law of scale 1 and scale it.
+
+    A value that rounding would take beyond an end is kept short of it.
+    """
     name = unit.dtype_of_call(dtype)
     wide = core.compute_dtype(name)
     array: jax.Array = (unit(key, shape, wide, out_sharding) * scale).astype(name)
@@ -591,7 +617,7 @@ def _draw_scaled(
 
 
 def _within(end: jax.Array, other: jax.Array, name: str, excluded: jax.Array) -> jax.Array:
-    """The number of a dtype that is nearest to an end of an interval, and in it."""
+    """Return the number of a dtype that is nearest to an end of an interval and lies in it."""
     limits: Any = jnp.finfo(name)  # type: ignore[no-untyped-call]  # JAX's is untyped
     size = jnp.where(jnp.isinf(end), 0.0, abs(end))
     step = jnp.maximum(size * float(limits.eps), float(limits.smallest_subnormal))
@@ -610,7 +636,7 @@ def _within(end: jax.Array, other: jax.Array, name: str, excluded: jax.Array) ->
 
 @dataclass(frozen=True, slots=True)
 class _OrthogonalAxes:
-    """Columns along one axis, rows along all others."""
+    """Take one axis for the columns and all others for the rows."""
 
     column_axis: int
 
@@ -631,7 +657,7 @@ def _delta_orthogonal_axes(shape: Shape) -> core.Axes:
 
 @dataclass(frozen=True, slots=True)
 class _AxisFans:
-    """Fans as JAX counts them: axes of no list are the receptive field."""
+    """Count fans as JAX does: axes in no list are the receptive field."""
 
     in_axis: tuple[int, ...]
     out_axis: tuple[int, ...]

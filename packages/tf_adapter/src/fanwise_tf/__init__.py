@@ -15,10 +15,11 @@ except ImportError as error:
     ) from error
 
 from . import initializers
+from ._initializer import SchemeInitializer, initializer
 from ._layers import declare
 from ._model import init_model_, measure_model, plan_model
 from ._source import TfSource
-from ._tensor import SchemeInitializer, init, init_, initializer
+from ._tensor import init, init_
 
 __version__ = "0.1.0"
 

@@ -1,12 +1,19 @@
 """`keras.initializers` under its own names, signatures and laws, drawn right.
 
 Change ``from keras import initializers`` to ``from fanwise_tf import initializers``, and pass
-objects (or ``initializers.get("he_normal")``) to layers. Fans are Keras'; for the layer's own, use
-`Initializer` with axes, or `init_model`. What differs is what Keras gets wrong: low-precision draws
-are unbiased and stay within their bounds, float8 is drawn, `Orthogonal` takes every dtype,
-an object without a seed draws anew at every call, and equal seeds of different laws or shapes are
-independent. Every class is a subclass of Keras' own. Longer than most modules for the documentation
-of its names.
+objects (or ``initializers.get("he_normal")``) to layers. Fans are counted as Keras counts them. To
+take the fans of the layer itself, use `fanwise_tf.initializer` with axes, or
+`fanwise_tf.init_model_`. Every class is a subclass of the class of that name in Keras.
+
+The values differ where Keras gets them wrong:
+
+- Low-precision draws are unbiased and stay within their bounds.
+- float8 is drawn.
+- `Orthogonal` takes every dtype.
+- An object without a seed draws new values at every call.
+- With equal seeds, different laws or shapes get independent values.
+
+Longer than most modules for the documentation of its names.
 """
 
 from __future__ import annotations
@@ -36,8 +43,8 @@ _FAMILIES: dict[str, core.Family] = {
 def _register(cls: type) -> type:
     """Register a class under a name of its own.
 
-    Keras looks for a saved class among its own by the bare name, and would take its own in silence
-    where this package is not imported.
+    Keras looks up the bare name of a saved class among its own classes. With a bare name, it would
+    silently take its own class where this package is not imported.
     """
     cls.__name__ = f"Fanwise{cls.__name__}"
     registered: type = keras.saving.register_keras_serializable(package="fanwise_tf")(cls)
@@ -45,7 +52,7 @@ def _register(cls: type) -> type:
 
 
 class _Drawn:
-    """The part that draws of a class whose other part, Keras', has its arguments."""
+    """The mixin draws the values; the Keras class beside it holds the arguments."""
 
     seed: Any
     _init_seed: Any
@@ -53,7 +60,7 @@ class _Drawn:
 
     @unconverted
     def __call__(self, shape: Sequence[int], dtype: Any = None, layout: Any = None) -> Any:
-        """Draw a tensor, as `fanwise_tf.Initializer` does."""
+        """Draw a tensor, as `fanwise_tf.SchemeInitializer` does."""
         try:
             shape = tuple(map(operator.index, shape))
         except TypeError:
@@ -68,7 +75,7 @@ class _Drawn:
         return draw_tensor(scheme, shape, axes, fans, source, dtype=dtype, layout=layout)
 
     def _plan(self, shape: tuple[int, ...]) -> tuple[Any, Any, Any]:
-        """Scheme, axes and fans for a shape."""
+        """Return the scheme, the axes and the fans for a shape."""
         raise NotImplementedError
 
     def _source(self, shape: Sequence[int]) -> TfSource:
@@ -83,20 +90,21 @@ class _Drawn:
 
 @_register
 class RandomNormal(_Drawn, keras.initializers.RandomNormal):  # type: ignore[misc]  # Keras is untyped
-    """Normal of `mean` and `stddev`.
+    """The initializer draws normal weights with `mean` and `stddev`.
 
     Parameters
     ----------
     mean, stddev : float, default 0 and 0.05
-        A std of 0 makes a constant.
+        Mean and standard deviation of the weights. If `stddev` is 0, every weight equals `mean`.
     seed : int or keras.random.SeedGenerator, optional
-        With an integer, values are a function of it, of the class and of the shape, and equal at
-        every call; a generator is advanced by each. Without one, every call draws anew.
+        With an integer, the values depend on the integer, the class and the shape, and are equal
+        at every call. A generator is advanced by every call. Without a seed, every call draws new
+        values.
 
     Notes
     -----
-    With one seed, Keras' values of different laws are correlated; its objects without one repeat
-    their first draw.
+    In Keras, one seed gives correlated values of different laws, and an object without a seed
+    repeats its first draw.
 
     Examples
     --------
@@ -114,18 +122,19 @@ class RandomNormal(_Drawn, keras.initializers.RandomNormal):  # type: ignore[mis
 
 @_register
 class TruncatedNormal(_Drawn, keras.initializers.TruncatedNormal):  # type: ignore[misc]  # Keras is untyped
-    """Normal of `mean` and, before it is cut at two of them about the mean, `stddev`.
+    """The initializer draws normal weights that are cut two `stddev` below and above `mean`.
 
     Parameters
     ----------
     mean, stddev : float, default 0 and 0.05
-        A std of 0 makes a constant. The std of what comes out is 0.88 `stddev`.
+        Mean and standard deviation of the normal before the cut. After the cut, the standard
+        deviation of the weights is ``0.88 * stddev``. If `stddev` is 0, every weight equals `mean`.
     seed
         As in `RandomNormal`.
 
     Notes
     -----
-    `fanwise.truncated_normal` takes the std that comes out.
+    In `fanwise.truncated_normal`, `std` is the standard deviation after the cut.
 
     Examples
     --------
@@ -144,18 +153,18 @@ class TruncatedNormal(_Drawn, keras.initializers.TruncatedNormal):  # type: igno
 
 @_register
 class RandomUniform(_Drawn, keras.initializers.RandomUniform):  # type: ignore[misc]  # Keras is untyped
-    """Uniform on [`minval`, `maxval`).
+    """The initializer draws uniform weights on ``[minval, maxval)``.
 
     Parameters
     ----------
     minval, maxval : float, default -0.05 and 0.05
-        Equal ones make a constant.
+        Bounds of the weights. If the two are equal, every weight has this value.
     seed
         As in `RandomNormal`.
 
     Notes
     -----
-    Keras' draws of bfloat16 are biased, and some are `maxval`.
+    In bfloat16, Keras draws biased values, and some of them equal `maxval`.
 
     Examples
     --------
@@ -172,10 +181,10 @@ class RandomUniform(_Drawn, keras.initializers.RandomUniform):  # type: ignore[m
 
 
 class _Constant:
-    """The part of a class without randomness that stores its values in float8, too."""
+    """The mixin lets a class without randomness store its values in float8, too."""
 
     def __call__(self, shape: Sequence[int], dtype: Any = None, **options: Any) -> Any:
-        """Make a tensor, as Keras does, or in float32 and rounded."""
+        """Make a tensor as Keras does; for float8, make it in float32 and round it."""
         name = keras.backend.standardize_dtype(dtype)
         if not name.startswith("float8"):
             return super().__call__(shape, dtype, **options)  # type: ignore[misc]  # Keras' part
@@ -184,7 +193,7 @@ class _Constant:
 
 @_register
 class Zeros(_Constant, keras.initializers.Zeros):  # type: ignore[misc]  # Keras is untyped
-    """Zeros.
+    """The initializer sets every weight to 0.
 
     Examples
     --------
@@ -196,7 +205,7 @@ class Zeros(_Constant, keras.initializers.Zeros):  # type: ignore[misc]  # Keras
 
 @_register
 class Ones(_Constant, keras.initializers.Ones):  # type: ignore[misc]  # Keras is untyped
-    """Ones.
+    """The initializer sets every weight to 1.
 
     Examples
     --------
@@ -208,12 +217,12 @@ class Ones(_Constant, keras.initializers.Ones):  # type: ignore[misc]  # Keras i
 
 @_register
 class Constant(_Constant, keras.initializers.Constant):  # type: ignore[misc]  # Keras is untyped
-    """A constant.
+    """The initializer sets every weight to `value`.
 
     Parameters
     ----------
     value : float or array, default 0
-        An array is broadcast.
+        Value of the weights. An array is broadcast.
 
     Examples
     --------
@@ -225,12 +234,12 @@ class Constant(_Constant, keras.initializers.Constant):  # type: ignore[misc]  #
 
 @_register
 class Identity(_Constant, keras.initializers.Identity):  # type: ignore[misc]  # Keras is untyped
-    """`gain` times the identity.
+    """The initializer sets a matrix to `gain` times the identity.
 
     Parameters
     ----------
     gain : float, default 1
-        The diagonal.
+        Value of the diagonal.
 
     Examples
     --------
@@ -258,21 +267,23 @@ class _Scaled(_Drawn):
 
 @_register
 class VarianceScaling(_Scaled, keras.initializers.VarianceScaling):  # type: ignore[misc]  # Keras is untyped
-    """Variance `scale` / fan; a normal cut at two stds has it after the cut.
+    """The initializer draws weights of variance ``scale / fan``.
+
+    A truncated normal is cut at two stds and has this variance after the cut.
 
     Parameters
     ----------
     scale : float, default 1
-        A factor of the variance; those of `fanwise` have the gain, its root.
+        Factor on the variance. The schemes of `fanwise` take its square root, the `gain`.
     mode : {"fan_in", "fan_out", "fan_avg"}, default "fan_in"
-        Which count divides the variance.
+        Which fan divides the variance.
     distribution : {"truncated_normal", "untruncated_normal", "uniform"}, default "truncated_normal"
-        The family.
+        Family of the law.
     seed
         As in `RandomNormal`.
     input_axes, output_axes : list of int, optional
-        Axes of the inputs and of the outputs, from Keras 3.15 on; by default the last two, and all
-        others of the receptive field.
+        Axes of the inputs and of the outputs, from Keras 3.15 on. By default, these are the last
+        two axes, and all other axes belong to the receptive field.
 
     Raises
     ------
@@ -281,7 +292,7 @@ class VarianceScaling(_Scaled, keras.initializers.VarianceScaling):  # type: ign
 
     Notes
     -----
-    What Keras' does, in every dtype; see `RandomNormal` for seeds.
+    The law is the same as in Keras, in every dtype. See `RandomNormal` for seeds.
 
     Examples
     --------
@@ -294,7 +305,7 @@ class VarianceScaling(_Scaled, keras.initializers.VarianceScaling):  # type: ign
 
 @_register
 class GlorotUniform(_Scaled, keras.initializers.GlorotUniform):  # type: ignore[misc]  # Keras is untyped
-    """Uniform of variance 2 / (fan_in + fan_out).
+    """The initializer draws uniform weights of variance ``2 / (fan_in + fan_out)``.
 
     Parameters
     ----------
@@ -316,7 +327,7 @@ class GlorotUniform(_Scaled, keras.initializers.GlorotUniform):  # type: ignore[
 
 @_register
 class GlorotNormal(_Scaled, keras.initializers.GlorotNormal):  # type: ignore[misc]  # Keras is untyped
-    """Truncated normal of variance 2 / (fan_in + fan_out).
+    """The initializer draws truncated normal weights of variance ``2 / (fan_in + fan_out)``.
 
     Parameters
     ----------
@@ -325,7 +336,7 @@ class GlorotNormal(_Scaled, keras.initializers.GlorotNormal):  # type: ignore[mi
 
     Notes
     -----
-    Cut at two stds of the normal before it is cut, as JAX's; PyTorch's is not cut.
+    The cut is at two stds of the normal before the cut, as in JAX. PyTorch does not cut the normal.
 
     Examples
     --------
@@ -341,7 +352,7 @@ class GlorotNormal(_Scaled, keras.initializers.GlorotNormal):  # type: ignore[mi
 
 @_register
 class LecunUniform(_Scaled, keras.initializers.LecunUniform):  # type: ignore[misc]  # Keras is untyped
-    """Uniform of variance 1 / fan_in.
+    """The initializer draws uniform weights of variance ``1 / fan_in``.
 
     Parameters
     ----------
@@ -363,7 +374,7 @@ class LecunUniform(_Scaled, keras.initializers.LecunUniform):  # type: ignore[mi
 
 @_register
 class LecunNormal(_Scaled, keras.initializers.LecunNormal):  # type: ignore[misc]  # Keras is untyped
-    """Truncated normal of variance 1 / fan_in.
+    """The initializer draws truncated normal weights of variance ``1 / fan_in``.
 
     Parameters
     ----------
@@ -372,7 +383,7 @@ class LecunNormal(_Scaled, keras.initializers.LecunNormal):  # type: ignore[misc
 
     Notes
     -----
-    Cut at two stds of the normal before it is cut, as JAX's.
+    The cut is at two stds of the normal before the cut, as in JAX.
 
     Examples
     --------
@@ -388,7 +399,7 @@ class LecunNormal(_Scaled, keras.initializers.LecunNormal):  # type: ignore[misc
 
 @_register
 class HeUniform(_Scaled, keras.initializers.HeUniform):  # type: ignore[misc]  # Keras is untyped
-    """Uniform of variance 2 / fan_in.
+    """The initializer draws uniform weights of variance ``2 / fan_in``.
 
     Parameters
     ----------
@@ -410,7 +421,7 @@ class HeUniform(_Scaled, keras.initializers.HeUniform):  # type: ignore[misc]  #
 
 @_register
 class HeNormal(_Scaled, keras.initializers.HeNormal):  # type: ignore[misc]  # Keras is untyped
-    """Truncated normal of variance 2 / fan_in.
+    """The initializer draws truncated normal weights of variance ``2 / fan_in``.
 
     Parameters
     ----------
@@ -419,7 +430,7 @@ class HeNormal(_Scaled, keras.initializers.HeNormal):  # type: ignore[misc]  # K
 
     Notes
     -----
-    Cut at two stds of the normal before it is cut, as JAX's; PyTorch's is not cut.
+    The cut is at two stds of the normal before the cut, as in JAX. PyTorch does not cut the normal.
 
     Examples
     --------
@@ -435,12 +446,14 @@ class HeNormal(_Scaled, keras.initializers.HeNormal):  # type: ignore[misc]  # K
 
 @_register
 class Orthogonal(_Drawn, keras.initializers.Orthogonal):  # type: ignore[misc]  # Keras is untyped
-    """`gain` times a random matrix of orthonormal rows or columns, whichever are fewer.
+    """The initializer draws `gain` times a random matrix with orthonormal rows or columns.
+
+    The rows are orthonormal if there are fewer rows than columns, else the columns are.
 
     Parameters
     ----------
     gain : float, default 1
-        The singular values.
+        Singular values of the matrix.
     seed
         As in `RandomNormal`.
 
@@ -451,7 +464,8 @@ class Orthogonal(_Drawn, keras.initializers.Orthogonal):  # type: ignore[misc]  
 
     Notes
     -----
-    The last axis is of columns, and all others are flattened into rows. Keras' raises in bfloat16.
+    The last axis holds the columns, and all other axes are flattened into rows. Keras raises an
+    error in bfloat16.
 
     Examples
     --------
@@ -530,7 +544,10 @@ serialize = keras.initializers.serialize
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """An initializer of `serialize`'s data; of these classes where it names one of Keras'."""
+    """Make an initializer from the data that `serialize` returns.
+
+    Where the data name a class of Keras, the initializer is of the class in this module.
+    """
     is_bare = isinstance(config, dict) and config.get("registered_name") is None
     name = config if isinstance(config, str) else config.get("class_name") if is_bare else None
     if (
@@ -544,7 +561,10 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
 
 
 def get(identifier: Any) -> Any:
-    """An initializer of a name, a configuration, a class, a function or a tensor; None of None."""
+    """Return the initializer for a name, a configuration, a class, a function or a tensor.
+
+    For None, return None.
+    """
     if isinstance(identifier, dict) or (isinstance(identifier, str) and identifier in _BY_NAME):
         found = deserialize(identifier)
         if callable(found):  # a class, if it is one that a user has by that name
@@ -553,7 +573,7 @@ def get(identifier: Any) -> Any:
 
 
 def _number(name: str, value: Any) -> float:
-    """A number of a law, which the law's own numbers are made of in Python."""
+    """Convert a number of a law to a Python float, from which the law computes its own numbers."""
     try:
         return float(value)
     except TypeError:
@@ -563,7 +583,7 @@ def _number(name: str, value: Any) -> float:
 
 
 def _fans(shape: tuple[int, ...], input_axes: Any, output_axes: Any) -> core.Fans:
-    """Fans as Keras counts them, each at least one."""
+    """Count the fans as Keras does, but each as at least one."""
     if input_axes is not None and output_axes is not None:
         counts = [math.prod(shape[i] for i in axes) for axes in (input_axes, output_axes)]
     elif len(shape) < 2:

@@ -1,12 +1,19 @@
-"""`torch.nn.init` under its own names, signatures and laws, drawn right.
+"""Replace `torch.nn.init`: the same names, signatures and laws, drawn correctly.
 
 Change ``from torch.nn import init`` to ``from fanwise_torch import nn_init as init``. Fans and
-bounds are PyTorch's, whatever the layer; for the layer's, use `init_` with axes. What differs is
-what PyTorch gets wrong: low-precision draws are unbiased and stay within their bounds, a truncated
-normal takes fixed work and is right far from its mean, `orthogonal_` also works in half precision
-and for complex tensors, complex variances are E|w|^2, `sparse_` draws its pattern from the given
-generator, and `dirac_` has no loop. Without a generator, the default one of the tensor's device is
-drawn from, as in PyTorch. Longer than most modules for the documentation of its names.
+bounds are PyTorch's for every layer. To use the layer's own fans, call `init_` with axes. Without a
+generator, the functions draw from the default generator of the tensor's device, as in PyTorch.
+
+The functions differ where PyTorch is wrong:
+
+- Low-precision draws are unbiased and stay within their bounds.
+- `trunc_normal_` takes a fixed amount of work, and is right far from its mean.
+- `orthogonal_` also works in half precision and for complex tensors.
+- The variance of complex weights is ``E|w|**2``.
+- `sparse_` draws its pattern from the given generator.
+- `dirac_` has no loop.
+
+Longer than most modules, because it documents each of its names.
 """
 
 from __future__ import annotations
@@ -58,21 +65,24 @@ Generator = torch.Generator | None
 def uniform_(
     tensor: torch.Tensor, a: float = 0.0, b: float = 1.0, generator: Generator = None
 ) -> torch.Tensor:
-    """Uniform on [`a`, `b`); for a complex tensor, in the real and the imaginary part.
+    """Fill a tensor with draws from the uniform distribution on ``[a, b)``.
+
+    For a complex tensor, the real part and the imaginary part are each uniform.
 
     Parameters
     ----------
     tensor : torch.Tensor
-        Of any shape, dtype and strides; it is written in place.
+        Tensor of any shape, dtype and strides. It is filled in place.
     a, b : float, default 0 and 1
-        The bounds; a tensor of equal ones is constant.
+        Lower and upper bound. If they are equal, every element is `a`.
     generator : torch.Generator, optional
-        On the tensor's device, whose default one is drawn from without it.
+        Generator to draw from, on the tensor's device. Without it, the device's default generator
+        is used.
 
     Returns
     -------
     torch.Tensor
-        `tensor`.
+        `tensor` itself.
 
     Raises
     ------
@@ -81,7 +91,7 @@ def uniform_(
 
     Notes
     -----
-    In bfloat16, PyTorch's draws are biased and fall below `a`; in float8, it raises.
+    PyTorch's draws are biased in bfloat16, and some fall below `a`. PyTorch raises in float8.
 
     Examples
     --------
@@ -101,21 +111,24 @@ def uniform_(
 def normal_(
     tensor: torch.Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator = None
 ) -> torch.Tensor:
-    """Normal of `mean` and `std`; for a complex tensor, `std` is the root of ``E|w - mean|**2``.
+    """Fill a tensor with draws from the normal distribution with `mean` and `std`.
+
+    For a complex tensor, ``std**2`` is ``E|w - mean|**2``.
 
     Parameters
     ----------
     tensor : torch.Tensor
-        Of any shape, dtype and strides; it is written in place.
+        Tensor of any shape, dtype and strides. It is filled in place.
     mean, std : float, default 0 and 1
-        A tensor of std 0 is constant.
+        Mean and standard deviation. If `std` is 0, every element is `mean`.
     generator : torch.Generator, optional
-        On the tensor's device, whose default one is drawn from without it.
+        Generator to draw from, on the tensor's device. Without it, the device's default generator
+        is used.
 
     Returns
     -------
     torch.Tensor
-        `tensor`.
+        `tensor` itself.
 
     Raises
     ------
@@ -124,7 +137,7 @@ def normal_(
 
     Notes
     -----
-    In float8, PyTorch's raises.
+    PyTorch raises in float8.
 
     Examples
     --------
@@ -151,35 +164,38 @@ def trunc_normal_(
     b: float = 2.0,
     generator: Generator = None,
 ) -> torch.Tensor:
-    """Normal of `mean` and `std`, given that it is within the absolute bounds `a` and `b`.
+    """Fill a tensor with draws from a normal distribution cut at `a` and `b`.
 
     Parameters
     ----------
     tensor : torch.Tensor
-        Of any shape, dtype and strides; it is written in place.
+        Tensor of any shape, dtype and strides. It is filled in place.
     mean, std : float, default 0 and 1
-        Those of the normal before it is cut.
+        Mean and standard deviation of the normal before it is cut.
     a, b : float, default -2 and 2
-        The bounds, which do not scale with `std`.
+        Absolute bounds of the draws. They do not scale with `std`.
     generator : torch.Generator, optional
-        On the tensor's device, whose default one is drawn from without it.
+        Generator to draw from, on the tensor's device. Without it, the device's default generator
+        is used.
 
     Returns
     -------
     torch.Tensor
-        `tensor`.
+        `tensor` itself.
 
     Raises
     ------
     ValueError
-        If `a` is above `b`, or `std` is not positive; for a complex tensor, unless `mean` is 0
-        and `a` is ``-b``.
+        If `a` is above `b`, or `std` is not positive. For a complex tensor, also if `mean` is not 0
+        or `a` is not ``-b``.
 
     Notes
     -----
-    Takes fixed work, and is right however far the bounds are from the mean; from a few stds on,
-    PyTorch's is another law. `fanwise.truncated_normal` takes the std that comes out, and bounds in
-    stds.
+    The work is fixed, and the law is right however far the bounds are from the mean. PyTorch draws
+    another law from a few standard deviations on.
+
+    `fanwise.truncated_normal` takes the standard deviation after the cut, and counts bounds in
+    standard deviations.
 
     Examples
     --------
@@ -208,24 +224,28 @@ def trunc_normal_(
 
 
 def dirac_(tensor: torch.Tensor, groups: int = 1) -> torch.Tensor:
-    """The identity of a convolution: one at the center, position size // 2, of each channel.
+    """Fill a convolution kernel so that the convolution is the identity.
+
+    Each channel has a one at its center, at position ``size // 2`` of each axis. All other
+    elements are zero.
 
     Parameters
     ----------
     tensor : torch.Tensor
-        Of three, four or five axes: out, in, and those of a receptive field.
+        Tensor with three, four or five axes: out, in, then the axes of the receptive field.
     groups : int, default 1
-        Of channels; each is an identity.
+        Number of channel groups. Each group is an identity.
 
     Returns
     -------
     torch.Tensor
-        `tensor`.
+        `tensor` itself.
 
     Raises
     ------
     ValueError
-        If `tensor` has another rank, or its first axis is not divisible by `groups`.
+        If `tensor` does not have three, four or five axes, or its first axis is not divisible by
+        `groups`.
 
     Notes
     -----
@@ -253,30 +273,31 @@ def dirac_(tensor: torch.Tensor, groups: int = 1) -> torch.Tensor:
 def xavier_uniform_(
     tensor: torch.Tensor, gain: float = 1.0, generator: Generator = None
 ) -> torch.Tensor:
-    """Uniform of variance ``2 * gain**2 / (fan_in + fan_out)``.
+    """Fill a tensor with uniform draws of variance ``2 * gain**2 / (fan_in + fan_out)``.
 
     Parameters
     ----------
     tensor : torch.Tensor
-        Of two or more axes: out, in, and those of a receptive field.
+        Tensor with two or more axes: out, in, then the axes of the receptive field.
     gain : float, default 1
-        A factor of the std.
+        Factor on the standard deviation.
     generator : torch.Generator, optional
-        On the tensor's device, whose default one is drawn from without it.
+        Generator to draw from, on the tensor's device. Without it, the device's default generator
+        is used.
 
     Returns
     -------
     torch.Tensor
-        `tensor`.
+        `tensor` itself.
 
     Raises
     ------
     ValueError
-        If `tensor` has fewer than two axes, or an option is out of its range.
+        If `tensor` has fewer than two axes, or another argument is out of range.
 
     Notes
     -----
-    Of a complex tensor, E|w|^2 is the variance; PyTorch's is twice that.
+    For a complex tensor, the variance is ``E|w|**2``. PyTorch draws twice that variance.
 
     Examples
     --------
@@ -295,30 +316,31 @@ def xavier_uniform_(
 def xavier_normal_(
     tensor: torch.Tensor, gain: float = 1.0, generator: Generator = None
 ) -> torch.Tensor:
-    """Normal of variance ``2 * gain**2 / (fan_in + fan_out)``.
+    """Fill a tensor with normal draws of variance ``2 * gain**2 / (fan_in + fan_out)``.
 
     Parameters
     ----------
     tensor : torch.Tensor
-        Of two or more axes: out, in, and those of a receptive field.
+        Tensor with two or more axes: out, in, then the axes of the receptive field.
     gain : float, default 1
-        A factor of the std.
+        Factor on the standard deviation.
     generator : torch.Generator, optional
-        On the tensor's device, whose default one is drawn from without it.
+        Generator to draw from, on the tensor's device. Without it, the device's default generator
+        is used.
 
     Returns
     -------
     torch.Tensor
-        `tensor`.
+        `tensor` itself.
 
     Raises
     ------
     ValueError
-        If `tensor` has fewer than two axes, or an option is out of its range.
+        If `tensor` has fewer than two axes, or another argument is out of range.
 
     Notes
     -----
-    Keras' and JAX's are cut at two stds.
+    Keras and JAX cut their Glorot normal at two standard deviations.
 
     Examples
     --------
@@ -340,34 +362,37 @@ def kaiming_uniform_(
     nonlinearity: Any = "leaky_relu",
     generator: Generator = None,
 ) -> torch.Tensor:
-    """Uniform of variance gain^2 / fan, with the gain of `nonlinearity` of negative slope `a`.
+    """Fill a tensor with uniform draws of variance ``gain**2 / fan``.
+
+    Here ``gain = calculate_gain(nonlinearity, a)``, and `mode` chooses ``fan``.
 
     Parameters
     ----------
     tensor : torch.Tensor
-        Of two or more axes: out, in, and those of a receptive field.
+        Tensor with two or more axes: out, in, then the axes of the receptive field.
     a : float, default 0
-        The negative slope, if `nonlinearity` is "leaky_relu".
+        Negative slope. It is used only if `nonlinearity` is "leaky_relu".
     mode : {"fan_in", "fan_out"}, default "fan_in"
-        Which fan divides the variance.
+        Fan that divides the variance.
     nonlinearity : str, default "leaky_relu"
-        As in `calculate_gain`.
+        Name of a nonlinearity, as in `calculate_gain`.
     generator : torch.Generator, optional
-        On the tensor's device, whose default one is drawn from without it.
+        Generator to draw from, on the tensor's device. Without it, the device's default generator
+        is used.
 
     Returns
     -------
     torch.Tensor
-        `tensor`.
+        `tensor` itself.
 
     Raises
     ------
     ValueError
-        If `tensor` has fewer than two axes, or an option is out of its range.
+        If `tensor` has fewer than two axes, or another argument is out of range.
 
     Notes
     -----
-    Of a complex tensor, E|w|^2 is the variance; PyTorch's is twice that.
+    For a complex tensor, the variance is ``E|w|**2``. PyTorch draws twice that variance.
 
     Examples
     --------
@@ -390,30 +415,33 @@ def kaiming_normal_(
     nonlinearity: Any = "leaky_relu",
     generator: Generator = None,
 ) -> torch.Tensor:
-    """Normal of variance gain^2 / fan, with the gain of `nonlinearity` of negative slope `a`.
+    """Fill a tensor with normal draws of variance ``gain**2 / fan``.
+
+    Here ``gain = calculate_gain(nonlinearity, a)``, and `mode` chooses ``fan``.
 
     Parameters
     ----------
     tensor : torch.Tensor
-        Of two or more axes: out, in, and those of a receptive field.
+        Tensor with two or more axes: out, in, then the axes of the receptive field.
     a, mode, nonlinearity
-        As in `kaiming_uniform_`.
+        See `kaiming_uniform_`.
     generator : torch.Generator, optional
-        On the tensor's device, whose default one is drawn from without it.
+        Generator to draw from, on the tensor's device. Without it, the device's default generator
+        is used.
 
     Returns
     -------
     torch.Tensor
-        `tensor`.
+        `tensor` itself.
 
     Raises
     ------
     ValueError
-        If `tensor` has fewer than two axes, or an option is out of its range.
+        If `tensor` has fewer than two axes, or another argument is out of range.
 
     Notes
     -----
-    Keras' and JAX's `he_normal` are cut at two stds.
+    Keras and JAX cut their `he_normal` at two standard deviations.
 
     Examples
     --------
@@ -429,21 +457,25 @@ def kaiming_normal_(
 
 
 def orthogonal_(tensor: torch.Tensor, gain: float = 1, generator: Generator = None) -> torch.Tensor:
-    """`gain` times a random matrix of orthonormal rows or columns, whichever are fewer.
+    """Fill a tensor with `gain` times a random matrix with orthonormal rows or columns.
+
+    The rows are orthonormal if there are fewer rows than columns. Otherwise the columns are.
 
     Parameters
     ----------
     tensor : torch.Tensor
-        Of two or more axes; those behind the first are flattened into columns.
+        Tensor with two or more axes. The first axis is the rows. All others are flattened into
+        columns.
     gain : float, default 1
-        The singular values.
+        Size of every singular value.
     generator : torch.Generator, optional
-        On the tensor's device, whose default one is drawn from without it.
+        Generator to draw from, on the tensor's device. Without it, the device's default generator
+        is used.
 
     Returns
     -------
     torch.Tensor
-        `tensor`.
+        `tensor` itself.
 
     Raises
     ------
@@ -452,7 +484,7 @@ def orthogonal_(tensor: torch.Tensor, gain: float = 1, generator: Generator = No
 
     Notes
     -----
-    PyTorch's raises in half precision and for complex tensors. For one matrix for each gate of an
+    PyTorch raises in half precision and for complex tensors. To draw one matrix for each gate of an
     LSTM, use `init_` with axes.
 
     Examples
@@ -476,32 +508,35 @@ def orthogonal_(tensor: torch.Tensor, gain: float = 1, generator: Generator = No
 def sparse_(
     tensor: torch.Tensor, sparsity: float, std: float = 0.01, generator: Generator = None
 ) -> torch.Tensor:
-    """Normal, but for ``ceil(sparsity * rows)`` zeros at random places of each column.
+    """Fill a matrix with normal draws, and with zeros at random places in each column.
+
+    Each column has ``ceil(sparsity * tensor.shape[0])`` zeros.
 
     Parameters
     ----------
     tensor : torch.Tensor
-        Of two axes.
+        Tensor with two axes: rows, then columns.
     sparsity : float
-        From 0 to 1.
+        Share of zeros in each column, from 0 to 1.
     std : float, default 0.01
-        That of the others.
+        Standard deviation of the other elements.
     generator : torch.Generator, optional
-        On the tensor's device, whose default one is drawn from without it.
+        Generator to draw from, on the tensor's device. Without it, the device's default generator
+        is used.
 
     Returns
     -------
     torch.Tensor
-        `tensor`.
+        `tensor` itself.
 
     Raises
     ------
     ValueError
-        If `tensor` has another rank, or `sparsity` is out of its range.
+        If `tensor` does not have two axes, or `sparsity` is out of range.
 
     Notes
     -----
-    PyTorch's takes the places from the global generator, whatever `generator` is.
+    PyTorch takes the places from the global generator, even if you give it `generator`.
 
     Examples
     --------
@@ -566,7 +601,10 @@ def _check_rank(tensor: torch.Tensor) -> None:
 def _init(
     tensor: torch.Tensor, generator: Generator, scheme: str, groups: int = 1, **options: Any
 ) -> torch.Tensor:
-    """Draw a scheme into a tensor; under the compiler, its numbers may be symbols."""
+    """Draw a scheme into a tensor.
+
+    Under the compiler, the numbers of the scheme may be symbols.
+    """
     if generator is not None and not isinstance(generator, torch.Generator):
         raise TypeError(f"`generator` must be a torch.Generator or None, got {generator!r}")
     if not torch.compiler.is_compiling() or generator is not None:

@@ -1,6 +1,6 @@
-"""Laws of complex weights: the phase is uniform, so the law is that of the modulus (spec: laws/6).
+"""Laws of complex weights: the phase is uniform, and the law describes the modulus (spec: laws/6).
 
-The variance is E|w|^2. Support, CDF and quantile function are the modulus'.
+The variance is ``E|w|**2``. The support, the CDF and the quantile function describe the modulus.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from .real import IndependentLaw, Law, Primitive, Support, check_probability
 
 
 class IsotropicLaw(IndependentLaw):
-    """What the laws of independent complex entries of uniform phase share."""
+    """The base class of laws of independent complex entries with uniform phase."""
 
     __slots__ = ()
 
     @property
     def mean(self) -> float:
-        """Zero, by symmetry."""
+        """The mean is 0, by symmetry."""
         return 0.0
 
     @property
     def variance_dispersion(self: Law) -> float:
-        """E|w|^4 / variance^2, less one."""
+        """The dispersion is ``E|w|**4 / variance**2 - 1``."""
         return self.excess_kurtosis + 1
 
 
@@ -51,40 +51,40 @@ class ComplexNormal(IsotropicLaw):
 
     @property
     def primitive_options(self) -> Mapping[str, float]:
-        """Mean and std."""
+        """The primitive takes the mean and the std."""
         return {"mean": 0.0, "std": self.std}
 
     @property
     def excess_kurtosis(self) -> float:
-        """Zero."""
+        """The excess kurtosis is 0."""
         return 0.0
 
     @property
     def support(self) -> Support:
-        """All moduli."""
+        """The support has all moduli."""
         return (0.0, math.inf)
 
     def cdf(self, x: float, /) -> float:
-        """The squared modulus is exponential."""
+        """Return the CDF of the modulus; the squared modulus is exponential."""
         return -math.expm1(-((max(x, 0.0) / self.std) ** 2))
 
     def quantile(self, p: float, /) -> float:
-        """Inverse of the CDF."""
+        """Return the inverse of the CDF at `p`."""
         p = check_probability(p)
         return math.inf if p == 1 else self.std * math.sqrt(-math.log1p(-p))
 
 
 @dataclass(frozen=True, slots=True)
 class ComplexTruncatedNormal(IsotropicLaw):
-    """The complex normal with `parent_std`, given that the modulus is at most `bound`.
+    """The complex normal law with `parent_std`, given that the modulus is at most `bound`.
 
     With ``t = (bound / parent_std)**2``, the variance is
     ``parent_std**2 * (1 - t / (exp(t) - 1))``.
 
     Notes
     -----
-    JAX divides by 0.95311164, the std times the square root of the mass; the variance of its
-    complex truncated `variance_scaling` is 1.8 % too large.
+    JAX divides by 0.95311164, which is the std times the square root of the mass. The variance of
+    its complex truncated `variance_scaling` is therefore 1.8 % too large.
 
     Examples
     --------
@@ -104,7 +104,7 @@ class ComplexTruncatedNormal(IsotropicLaw):
 
     @property
     def primitive_options(self) -> Mapping[str, float]:
-        """The complex normal before truncation, and the bounds of the modulus."""
+        """The primitive takes the complex normal before truncation, and bounds of the modulus."""
         return {
             "parent_mean": 0.0,
             "parent_std": self.parent_std,
@@ -117,7 +117,10 @@ class ComplexTruncatedNormal(IsotropicLaw):
         return (self.bound / self.parent_std) ** 2
 
     def _moment(self, power: int) -> float:
-        """E|w|^(2 power) of the unit parent: an exponential law given that it is below the cut."""
+        """Compute ``E|w|**(2 * power)`` for a parent of std 1.
+
+        The squared modulus is then exponential, given that it is below the cut.
+        """
         reach = min(1.0, 60 / self._cut)
         points = [reach * i / 32 for i in range(33)]
         above = panels(lambda x: x**power * math.exp(-self._cut * x), points)
@@ -125,12 +128,12 @@ class ComplexTruncatedNormal(IsotropicLaw):
 
     @property
     def std(self) -> float:
-        """Square root of E|w|^2."""
+        """The std is the square root of ``E|w|**2``."""
         return self.parent_std * math.sqrt(self._moment(1))
 
     @property
     def excess_kurtosis(self) -> float:
-        """E|w|^4 / E|w|^2 ^2 - 2."""
+        """The excess kurtosis is ``E|w|**4 / (E|w|**2)**2 - 2``."""
         t = self._cut
         if t < 4:
             return self._moment(2) / self._moment(1) ** 2 - 2
@@ -139,23 +142,23 @@ class ComplexTruncatedNormal(IsotropicLaw):
 
     @property
     def support(self) -> Support:
-        """Moduli up to the bound."""
+        """The support has the moduli up to `bound`."""
         return (0.0, self.bound)
 
     def cdf(self, x: float, /) -> float:
-        """The squared modulus is a truncated exponential."""
+        """Return the CDF of the modulus; the squared modulus is a truncated exponential."""
         x = min(max(x, 0.0), self.bound)
         return math.expm1(-((x / self.parent_std) ** 2)) / math.expm1(-self._cut)
 
     def quantile(self, p: float, /) -> float:
-        """Inverse of the CDF."""
+        """Return the inverse of the CDF at `p`."""
         share = check_probability(p) * math.expm1(-self._cut)
         return min(self.bound, self.parent_std * math.sqrt(-math.log1p(share)))
 
 
 @dataclass(frozen=True, slots=True)
 class ComplexUniform(IsotropicLaw):
-    """Uniform on the disc of moduli below `bound`.
+    """The uniform law on the disc of moduli below `bound`.
 
     Examples
     --------
@@ -173,28 +176,28 @@ class ComplexUniform(IsotropicLaw):
 
     @property
     def primitive_options(self) -> Mapping[str, float]:
-        """The bounds of the modulus."""
+        """The primitive takes the bounds of the modulus."""
         return {"low": -self.bound, "high": self.bound}
 
     @property
     def std(self) -> float:
-        """The bound over the square root of two."""
+        """The std is ``bound / sqrt(2)``."""
         return self.bound / math.sqrt(2)
 
     @property
     def excess_kurtosis(self) -> float:
-        """-2/3."""
+        """The excess kurtosis is -2/3."""
         return -2 / 3
 
     @property
     def support(self) -> Support:
-        """Moduli below the bound."""
+        """The support has the moduli below `bound`."""
         return (0.0, self.bound)
 
     def cdf(self, x: float, /) -> float:
-        """Share of the disc's area."""
+        """Return the share of the disc's area where the modulus is at most `x`."""
         return min(max(x, 0.0) / self.bound, 1.0) ** 2
 
     def quantile(self, p: float, /) -> float:
-        """Inverse of the CDF."""
+        """Return the inverse of the CDF at `p`."""
         return self.bound * math.sqrt(check_probability(p))

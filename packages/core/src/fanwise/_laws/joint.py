@@ -1,7 +1,7 @@
-"""Joint laws: entries of structured parameters, which depend on one another (spec: laws/7).
+"""Joint laws: the entries of structured parameters depend on one another (spec: laws/7).
 
-Moments, CDF and quantile function are those of an entry at a uniformly random position; the
-joint law is what the class says.
+The moments, the CDF and the quantile function describe one entry at a uniformly random position.
+The class describes the joint law.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FIELDS: tuple[Field, ...] = ("real", "complex")
 
 
 class JointLaw:
-    """What the laws of entries that depend on one another share: no primitive draws them."""
+    """The base class of laws of entries that depend on one another; no primitive draws them."""
 
     __slots__ = ()
 
@@ -29,15 +29,16 @@ class JointLaw:
 
     @property
     def primitive_options(self) -> Mapping[str, float]:
-        """None."""
+        """There are no options, as there is no primitive."""
         return {}
 
 
 @dataclass(frozen=True, slots=True)
 class HaarOrthogonal(JointLaw):
-    """`gain` times a Haar-distributed matrix with orthonormal rows or columns.
+    """The law of `gain` times a Haar-distributed matrix with orthonormal rows or columns.
 
-    Whichever are fewer are orthonormal; a complex matrix is Haar unitary in that sense.
+    The rows are orthonormal if there are fewer rows than columns, else the columns are. A complex
+    matrix is Haar unitary in the same sense.
 
     Examples
     --------
@@ -60,42 +61,42 @@ class HaarOrthogonal(JointLaw):
 
     @property
     def dimension(self) -> int:
-        """Length of the orthonormal vectors."""
+        """The dimension is the length of the orthonormal vectors."""
         return max(self.rows, self.columns)
 
     @property
     def mean(self) -> float:
-        """Zero, by symmetry."""
+        """The mean is 0, by symmetry."""
         return 0.0
 
     @property
     def variance(self) -> float:
-        """gain^2 over the dimension."""
+        """The variance is ``gain**2 / dimension``."""
         return self.std * self.std
 
     @property
     def std(self) -> float:
-        """Gain over the square root of the dimension."""
+        """The std is ``gain / sqrt(dimension)``."""
         return self.gain / math.sqrt(self.dimension)
 
     @property
     def excess_kurtosis(self) -> float:
-        """-6 / (n + 2); -2 / (n + 1) for complex entries."""
+        """It is ``-6 / (dimension + 2)``, or ``-2 / (dimension + 1)`` for complex entries."""
         n = self.dimension
         return -6 / (n + 2) if self.field == "real" else -2 / (n + 1)
 
     @property
     def support(self) -> Support:
-        """From -gain to gain; moduli up to gain for complex entries."""
+        """The support is from ``-gain`` to ``gain``; for complex entries, moduli up to ``gain``."""
         return (-self.gain if self.field == "real" else 0.0, self.gain)
 
     @property
     def variance_dispersion(self) -> float:
-        """Zero: the sum of squares is fixed."""
+        """The dispersion is 0, since the sum of squares is fixed."""
         return 0.0
 
     def cdf(self, x: float, /) -> float:
-        """Law of one coordinate of a uniformly random unit vector, scaled."""
+        """Return the CDF of `gain` times one coordinate of a uniformly random unit vector."""
         x, n = x / self.gain, self.dimension
         if x >= 1 or x < self.support[0] / self.gain:
             return float(x >= 1)
@@ -107,7 +108,7 @@ class HaarOrthogonal(JointLaw):
         return tail if x < 0 else 1 - tail
 
     def quantile(self, p: float, /) -> float:
-        """Inverse of the CDF."""
+        """Return the inverse of the CDF at `p`."""
         p, n = check_probability(p), self.dimension
         if n == 1 or p in (0.0, 1.0):
             return self.support[1] if p > 0.5 or self.field == "complex" else self.support[0]
@@ -119,7 +120,7 @@ class HaarOrthogonal(JointLaw):
 
 
 def _cosine_mass(start: float, power: int) -> float:
-    """Integral of cos^power from `start` to a right angle."""
+    """Integrate ``cos(angle)**power`` from `start` to a right angle."""
     end = min(math.pi / 2, math.sqrt(start * start + 120 / max(power, 1)))
     count = 8
     points = [start + (end - start) * i / count for i in range(count + 1)]
@@ -136,19 +137,19 @@ def _cosine_mass(start: float, power: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class ZeroInflated(JointLaw):
-    """Zeros but for an exact number of entries, which follow a law of their own.
+    """The law of entries that are 0, except for an exact number that follow the law `entry`.
 
     Parameters
     ----------
     entry : Law
-        Law of the entries that are not zero, symmetric or constant.
+        Law of the entries that are not zero. It is symmetric or constant.
     count : int
-        How many there are of them.
+        Number of entries that are not zero.
     size : int
-        Number of entries in all.
+        Number of all entries.
     pattern : str
-        Where they are: "random, per out unit" or "random, per in unit" (a fixed number in each),
-        "center tap", "diagonal", or "diagonal of the center tap".
+        Where the entries are that are not zero: "random, per out unit" or "random, per in unit"
+        (a fixed number in each unit), "center tap", "diagonal", or "diagonal of the center tap".
 
     Examples
     --------
@@ -170,28 +171,28 @@ class ZeroInflated(JointLaw):
 
     @property
     def density(self) -> float:
-        """Share of the entries that are not zero."""
+        """The density is the share of entries that are not zero."""
         return self.count / self.size
 
     @property
     def mean(self) -> float:
-        """Density times the mean of the entry's law."""
+        """The mean is the density times the mean of `entry`."""
         return self.density * self.entry.mean
 
     @property
     def variance(self) -> float:
-        """Of the mixture of zero and the entry's law."""
+        """The mixture of zero and `entry` has this variance."""
         return self.std * self.std
 
     @property
     def std(self) -> float:
-        """Square root of the variance."""
+        """The std is the square root of the variance."""
         f = self.density
         return math.sqrt(f) * math.hypot(self.entry.std, math.sqrt(1 - f) * self.entry.mean)
 
     @property
     def excess_kurtosis(self) -> float:
-        """Of the mixture; nan if every entry is the same constant."""
+        """The excess kurtosis of the mixture is nan if every entry is the same constant."""
         if self.variance == 0:
             return math.nan
         normal = 2 if self._is_complex else 3
@@ -206,13 +207,13 @@ class ZeroInflated(JointLaw):
 
     @property
     def support(self) -> Support:
-        """That of the entry's law, with zero."""
+        """The support is the support of `entry`, extended to zero."""
         low, high = self.entry.support
         return (min(low, 0.0), max(high, 0.0))
 
     @property
     def variance_dispersion(self) -> float:
-        """That of the entries that are not zero: their number is fixed."""
+        """Only the entries that are not zero contribute, since their number is fixed."""
         if self.entry.variance == 0:
             return 0.0
         return self.entry.variance_dispersion / self.density
@@ -224,11 +225,11 @@ class ZeroInflated(JointLaw):
         )
 
     def cdf(self, x: float, /) -> float:
-        """Of the mixture."""
+        """Return the CDF of the mixture."""
         return self.density * self.entry.cdf(x) + (1 - self.density) * (x >= 0)
 
     def quantile(self, p: float, /) -> float:
-        """Smallest value whose CDF is at least `p`."""
+        """Return the smallest value whose CDF is at least `p`."""
         p, f = check_probability(p), self.density
         zero_from = f * self._below_zero()
         if p <= zero_from and p > 0:
@@ -238,7 +239,7 @@ class ZeroInflated(JointLaw):
         return self.entry.quantile(min(1.0, max(0.0, (p - (1 - f)) / f)))
 
     def _below_zero(self) -> float:
-        """Probability that an entry of the entry's law is below zero."""
+        """Return the probability that an entry of the law `entry` is below zero."""
         if self.entry.variance == 0:
             return float(self.entry.mean < 0)
         return 0.0 if self._is_complex else 0.5

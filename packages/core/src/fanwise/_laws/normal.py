@@ -19,17 +19,17 @@ _CUTOFF = 60.0  # the density is left out where it is below exp(-60) of its larg
 
 
 def cdf(z: float) -> float:
-    """The standard normal distribution function, to full relative accuracy on the left."""
+    """Return the standard normal CDF at `z`, to full relative accuracy on the left."""
     return math.erfc(-z / math.sqrt(2)) / 2
 
 
 def density(z: float) -> float:
-    """The standard normal density."""
+    """Return the standard normal density at `z`."""
     return math.exp(-z * z / 2 - LOG_SQRT_TAU)
 
 
 def quantile(p: float) -> float:
-    """The inverse of `cdf` (Wichura 1988), infinite at 0 and 1."""
+    """Return the inverse of `cdf` at `p` (Wichura 1988), infinite at 0 and 1."""
     from statistics import NormalDist  # here, as it imports `random` and `decimal`
 
     if p in (0.0, 1.0):
@@ -39,16 +39,16 @@ def quantile(p: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An interval of a normal law, in its standard deviations, seen from its mode.
+    """An interval of a normal law, in units of its std, seen from the mode of the interval.
 
     Attributes
     ----------
     mode : float
-        The point of the interval where the density is largest.
+        Point of the interval where the density is largest.
     left, right : float
-        Offsets of the ends from the mode: `left` <= 0 <= `right`.
+        Offsets of the two ends from the mode: ``left <= 0 <= right``.
     end_sum : float or None
-        Sum of the two ends, free of cancellation; None if one is infinite.
+        Sum of the two ends, computed without cancellation. It is None if one end is infinite.
     """
 
     mode: float
@@ -58,7 +58,7 @@ class Interval:
 
     @classmethod
     def of(cls, low: float, high: float, *, mean: float, std: float) -> Interval:
-        """The interval from `low` to `high` of the normal with `mean` and `std`."""
+        """Make the interval from `low` to `high` of the normal law with `mean` and `std`."""
         width = (high - low) / std
         a, b = (low - mean) / std, (high - mean) / std
         bounded = math.isfinite(low) and math.isfinite(high)
@@ -70,7 +70,10 @@ class Interval:
         return cls(0.0, a, b, end_sum)
 
     def integral(self, f: Callable[[float], float] | None = None) -> float:
-        """Integrate `f` of the offset against the density over its value at the mode."""
+        """Integrate ``f(offset)`` against the density, relative to the density at the mode.
+
+        Without `f`, integrate the relative density itself.
+        """
 
         def weighted(s: float) -> float:
             density_ratio = math.exp(-s * (self.mode + s / 2))
@@ -92,17 +95,20 @@ class Interval:
 
 @lru_cache(maxsize=1024)
 def relative_mass(interval: Interval) -> float:
-    """The integral of the density over its value at the mode; kept, as samplers ask by chunk."""
+    """Integrate the density relative to its value at the mode.
+
+    The result is cached, since samplers ask for it once per chunk.
+    """
     return interval.integral()
 
 
 def log_mass(interval: Interval) -> float:
-    """Logarithm of the probability of an interval."""
+    """Return the logarithm of the probability of an interval."""
     return math.log(relative_mass(interval)) - interval.mode * interval.mode / 2 - LOG_SQRT_TAU
 
 
 def mass_ratio(part: Interval, whole: Interval) -> float:
-    """Probability of `part`, an interval within `whole`, given `whole`."""
+    """Return the probability of `part`, an interval within `whole`, given `whole`."""
     log_scale = (whole.mode - part.mode) * (whole.mode + part.mode) / 2
     return min(1.0, math.exp(log_scale) * part.integral() / relative_mass(whole))
 
@@ -111,8 +117,8 @@ def mass_ratio(part: Interval, whole: Interval) -> float:
 class Moments:
     """Moments of the standard normal given an interval.
 
-    `offset` is the mean as an offset from the mode; `from_middle`, where it is given, the same
-    from the interval's middle, and more accurate.
+    `offset` is the mean, measured from the mode. `from_middle` is the mean, measured from the
+    middle of the interval. Where it is not None, it is more accurate.
     """
 
     offset: float
@@ -123,7 +129,7 @@ class Moments:
 
 @lru_cache(maxsize=1024)
 def moments(interval: Interval) -> Moments:
-    """Mean, variance and excess kurtosis of the standard normal given the interval."""
+    """Compute the mean, variance and excess kurtosis of the standard normal given the interval."""
     total = relative_mass(interval)
     if interval.left == -interval.right:
         offset = 0.0
@@ -141,7 +147,10 @@ def moments(interval: Interval) -> Moments:
 
 
 def _interior_offset(interval: Interval, total: float) -> float:
-    """Density at the left end minus that at the right, over the mass (the mean of the law)."""
+    """Compute the mean of the law from the densities at the two ends.
+
+    It is the density at the left end minus the density at the right end, divided by the mass.
+    """
     left, right = interval.left, interval.right
     at_left, at_right = math.exp(-left * left / 2), math.exp(-right * right / 2)
     if interval.end_sum is None:
@@ -152,9 +161,10 @@ def _interior_offset(interval: Interval, total: float) -> float:
 
 
 def _offset_from_middle(interval: Interval) -> float | None:
-    """The mean from the middle of an interval across which the density changes little.
+    """Compute the mean, measured from the middle of an interval where the density changes little.
 
-    The odd part of the density about the middle, 2 sinh, against the even one, 2 cosh.
+    The odd part of the density about the middle, ``2 * sinh``, is integrated and divided by the
+    integral of the even part, ``2 * cosh``. For any other interval, return None.
     """
     if interval.mode == 0.0 or interval.end_sum is None:
         return None

@@ -17,7 +17,7 @@ _NODES = 20
 
 @cache
 def gauss_legendre() -> tuple[tuple[float, float], ...]:
-    """Nodes and weights on [-1, 1], exact for polynomials of degree 39.
+    """Compute nodes and weights on [-1, 1] that are exact for polynomials of degree 39.
 
     Examples
     --------
@@ -46,20 +46,20 @@ def panel(f: Integrand, low: float, high: float) -> float:
 
 
 def panels(f: Integrand, points: Sequence[float]) -> float:
-    """Integrate a function over consecutive panels, smooth within each."""
+    """Integrate a function over consecutive panels; it is smooth within each panel."""
     return math.fsum(panel(f, a, b) for a, b in itertools.pairwise(points))
 
 
 @dataclass(frozen=True, slots=True)
 class Integral:
-    """What `adaptive` found.
+    """The result of `adaptive`.
 
     Attributes
     ----------
     value : float
         The integral.
     error : float
-        Sum of the disagreements, in units of the integral of the panels' magnitudes.
+        Sum of the disagreements, relative to the sum of the panels' magnitudes.
     concentrated : float
         Share of the magnitudes in panels too narrow for an integrable function to be there.
     """
@@ -74,8 +74,9 @@ def adaptive(
 ) -> Integral:
     """Integrate a function with kinks or jumps at unknown places.
 
-    The panels whose halves disagree most with them are halved until the disagreements add up to
-    less than `tolerance` times the integral of the panels' magnitudes, or `most_panels` are used.
+    A panel disagrees with its two halves if their integrals do not add up to its own. The panels
+    that disagree most are halved until the disagreements add up to less than `tolerance` times the
+    sum of the panels' magnitudes, or until `most_panels` are used.
     """
 
     def entry(low: float, high: float, whole: float) -> tuple[float, float, float, float, float]:

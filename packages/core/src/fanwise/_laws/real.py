@@ -1,8 +1,8 @@
 """Laws: the probability law of one weight, exact in Python floats (spec: laws).
 
-A law has a mean, variance, std, excess kurtosis, support, CDF and quantile function. The laws
-of complex weights are in `_complex_laws`, those of entries that depend on one another in
-`_joint_laws`.
+A law has a mean, variance, std, excess kurtosis, support, CDF and quantile function. The module
+`complex` has the laws of complex weights. The module `joint` has the laws of entries that depend on
+one another. Longer than most modules, for the documentation of every law.
 """
 
 from __future__ import annotations
@@ -21,25 +21,26 @@ Primitive: TypeAlias = Literal["uniform", "normal", "truncated_normal"]
 
 
 class Law(Protocol):
-    """What every law answers.
+    """The protocol says what every law provides.
 
     Attributes
     ----------
     family : str
         The stable name of the law's family.
     mean, variance, std, excess_kurtosis : float
-        Moments of one entry. For complex entries: variance = E|w|^2, and the excess of
-        E|w|^4 / variance^2 over the complex normal's 2.
+        Moments of one entry. For complex entries, `variance` is ``E|w|**2``, and `excess_kurtosis`
+        is ``E|w|**4 / variance**2 - 2``, which is 0 for the complex normal.
     support : tuple of float
-        Smallest and largest value; of the modulus, for complex entries.
+        Smallest and largest value; for complex entries, smallest and largest modulus.
     variance_dispersion : float
-        n times the relative variance of the mean square of n entries about the mean.
+        ``n`` times the relative variance of the mean squared deviation of ``n`` entries from the
+        mean.
     half_open : bool
         Whether the upper end of the support is never drawn.
     primitive : {"uniform", "normal", "truncated_normal"} or None
         The primitive of a random source that draws independent weights of this law.
     primitive_options : mapping of str to float
-        What the primitive is called with.
+        Arguments of the primitive.
     """
 
     family: ClassVar[str]
@@ -62,14 +63,14 @@ class Law(Protocol):
     def variance_dispersion(self) -> float: ...
 
     def cdf(self, x: float, /) -> float:
-        """Probability of a value (for complex entries, a modulus) of at most `x`."""
+        """Return the probability that a value (for complex entries, a modulus) is at most `x`."""
 
     def quantile(self, p: float, /) -> float:
-        """Smallest value (modulus) whose `cdf` is at least `p`."""
+        """Return the smallest value (for complex entries, modulus) whose `cdf` is at least `p`."""
 
 
 def law_data(law: Law) -> dict[str, Any]:
-    """A law as plain data: its family and its parameters.
+    """Return a law as plain data: its family and its parameters.
 
     Parameters
     ----------
@@ -79,7 +80,7 @@ def law_data(law: Law) -> dict[str, Any]:
     Returns
     -------
     dict
-        JSON data; infinities as "inf" and "-inf".
+        JSON data. Infinities are written as "inf" and "-inf".
 
     Examples
     --------
@@ -97,7 +98,7 @@ def law_data(law: Law) -> dict[str, Any]:
 
 
 class IndependentLaw:
-    """What the laws of independent entries share."""
+    """The base class of laws of independent entries."""
 
     __slots__ = ()
 
@@ -106,23 +107,23 @@ class IndependentLaw:
 
     @property
     def primitive_options(self) -> Mapping[str, float]:
-        """What the primitive is called with."""
+        """The primitive takes these arguments."""
         return {}
 
     @property
     def variance(self: Law) -> float:
-        """Square of the std."""
+        """The variance is the square of the std."""
         return self.std * self.std
 
     @property
     def variance_dispersion(self: Law) -> float:
-        """Kurtosis less one."""
+        """The dispersion is the kurtosis minus 1."""
         return self.excess_kurtosis + 2
 
 
 @dataclass(frozen=True, slots=True)
 class Constant(IndependentLaw):
-    """Every entry equals `value`.
+    """The law of entries that all equal `value`.
 
     Examples
     --------
@@ -139,30 +140,30 @@ class Constant(IndependentLaw):
 
     @property
     def mean(self) -> float:
-        """The value."""
+        """The mean is `value`."""
         return self.value
 
     @property
     def std(self) -> float:
-        """Zero."""
+        """The std is 0."""
         return 0.0
 
     @property
     def excess_kurtosis(self) -> float:
-        """Undefined: nan."""
+        """The excess kurtosis is undefined: nan."""
         return math.nan
 
     @property
     def support(self) -> Support:
-        """The value, twice."""
+        """Both ends of the support are `value`."""
         return (self.value, self.value)
 
     def cdf(self, x: float, /) -> float:
-        """A step from 0 to 1 at the value."""
+        """Return 1 if `x` is at least `value`, else 0."""
         return float(x >= self.value)
 
     def quantile(self, p: float, /) -> float:
-        """The value, at any `p`."""
+        """Return `value`, whatever `p` is."""
         check_probability(p)
         return self.value
 
@@ -189,31 +190,31 @@ class Normal(IndependentLaw):
 
     @property
     def primitive_options(self) -> Mapping[str, float]:
-        """Mean and std."""
+        """The primitive takes the mean and the std."""
         return {"mean": self.mean, "std": self.std}
 
     @property
     def excess_kurtosis(self) -> float:
-        """Zero."""
+        """The excess kurtosis is 0."""
         return 0.0
 
     @property
     def support(self) -> Support:
-        """All real numbers."""
+        """The support has all real numbers."""
         return (-math.inf, math.inf)
 
     def cdf(self, x: float, /) -> float:
-        """The normal distribution function."""
+        """Return the normal CDF at `x`."""
         return _normal.cdf((x - self.mean) / self.std)
 
     def quantile(self, p: float, /) -> float:
-        """Its inverse."""
+        """Return the inverse of the CDF at `p`."""
         return self.mean + self.std * _normal.quantile(check_probability(p))
 
 
 @dataclass(frozen=True, slots=True)
 class Uniform(IndependentLaw):
-    """The uniform law on [`low`, `high`): `high` itself is never drawn.
+    """The uniform law on ``[low, high)``: `high` itself is never drawn.
 
     Examples
     --------
@@ -236,35 +237,35 @@ class Uniform(IndependentLaw):
 
     @property
     def primitive_options(self) -> Mapping[str, float]:
-        """The bounds."""
+        """The primitive takes the bounds."""
         return {"low": self.low, "high": self.high}
 
     @property
     def mean(self) -> float:
-        """The middle."""
+        """The mean is the middle of the interval."""
         return self.low / 2 + self.high / 2
 
     @property
     def std(self) -> float:
-        """The width over the square root of twelve."""
+        """The std is ``(high - low) / sqrt(12)``."""
         return (self.high - self.low) / math.sqrt(12)
 
     @property
     def excess_kurtosis(self) -> float:
-        """-6/5."""
+        """The excess kurtosis is -6/5."""
         return -1.2
 
     @property
     def support(self) -> Support:
-        """The two bounds."""
+        """The support is from `low` to `high`."""
         return (self.low, self.high)
 
     def cdf(self, x: float, /) -> float:
-        """Share of the interval below `x`."""
+        """Return the share of the interval that is below `x`."""
         return min(max((x - self.low) / (self.high - self.low), 0.0), 1.0)
 
     def quantile(self, p: float, /) -> float:
-        """The point that has this share of the interval below it."""
+        """Return the point that has the share `p` of the interval below it."""
         p = check_probability(p)
         if p <= 0.5:
             return self.low + p * (self.high - self.low)
@@ -280,8 +281,8 @@ class TruncatedNormal(IndependentLaw):
     parent_mean, parent_std : float
         Mean and std of the normal before truncation.
     low, high : float
-        Absolute bounds, one of which may be infinite. `in_std_units` takes them in parent
-        standard deviations.
+        Absolute bounds. One of them may be infinite. To give bounds in parent standard deviations,
+        use `in_std_units`.
 
     Raises
     ------
@@ -326,7 +327,7 @@ class TruncatedNormal(IndependentLaw):
     def in_std_units(
         cls, low: float, high: float, /, *, parent_std: float, parent_mean: float = 0.0
     ) -> TruncatedNormal:
-        """The law with bounds at `low` and `high` parent standard deviations.
+        """Make the law with bounds at `low` and `high` parent standard deviations from the mean.
 
         Examples
         --------
@@ -341,7 +342,7 @@ class TruncatedNormal(IndependentLaw):
 
     @property
     def primitive_options(self) -> Mapping[str, float]:
-        """The normal before truncation, and the bounds."""
+        """The primitive takes the normal before truncation, and the bounds."""
         return {name: getattr(self, name) for name in self.__slots__}
 
     @property
@@ -350,7 +351,7 @@ class TruncatedNormal(IndependentLaw):
 
     @property
     def mean(self) -> float:
-        """The mean of the law that comes out."""
+        """The mean of the weights after truncation."""
         interval = self._interval
         moments = _normal.moments(interval)
         if moments.from_middle is not None:
@@ -360,21 +361,21 @@ class TruncatedNormal(IndependentLaw):
 
     @property
     def std(self) -> float:
-        """The standard deviation of the law that comes out."""
+        """The standard deviation of the weights after truncation."""
         return self.parent_std * math.sqrt(_normal.moments(self._interval).variance)
 
     @property
     def excess_kurtosis(self) -> float:
-        """The excess kurtosis of the law that comes out."""
+        """The excess kurtosis of the weights after truncation."""
         return _normal.moments(self._interval).excess_kurtosis
 
     @property
     def support(self) -> Support:
-        """The two bounds."""
+        """The support is from `low` to `high`."""
         return (self.low, self.high)
 
     def cdf(self, x: float, /) -> float:
-        """Share of the interval's mass below `x`."""
+        """Return the share of the interval's mass that is below `x`."""
         if math.isnan(x):
             return x
         if x <= self.low or x >= self.high:
@@ -383,7 +384,7 @@ class TruncatedNormal(IndependentLaw):
         return _normal.mass_ratio(below, self._interval)
 
     def quantile(self, p: float, /) -> float:
-        """The point that has this share of the mass below it."""
+        """Return the point that has the share `p` of the mass below it."""
         p = check_probability(p)
         if p > 0.5:  # from the right, where the mass above is known to full accuracy
             mirror = TruncatedNormal(-self.parent_mean, self.parent_std, -self.high, -self.low)
@@ -414,9 +415,9 @@ def check_probability(p: float) -> float:
 
 
 def bisect(f: Callable[[float], float], low: float, high: float) -> float:
-    """The point between `low` and `high` where the increasing `f` crosses zero.
+    """Return the point between `low` and `high` where the increasing `f` crosses zero.
 
-    Secant steps (Illinois), halving the bracket where they stall.
+    It takes secant steps (Illinois), and halves the bracket where they stall.
     """
     f_low, f_high = f(low), f(high)
     if f_low >= 0 or f_high <= 0:

@@ -1,7 +1,7 @@
 """Schemes of independent weights: fixed laws, and laws scaled by a fan (spec: schemes/4 to 6).
 
-Each function checks its options, and a special case returns the scheme that it is a case of. Longer
-than most modules for the documentation of the twelve names.
+Each function checks its options. The function for a special case returns the scheme that it is a
+case of. Longer than most modules for the documentation of the twelve names.
 """
 
 from __future__ import annotations
@@ -89,14 +89,14 @@ def _normal_law(scheme: Scheme, setting: Setting) -> Law:
 
 @define(Base(_normal_law), scales=("mean", "std"))
 def normal(*, std: float, mean: float = 0.0) -> Options:
-    """Draw independent normal weights with ``mean`` and ``std``.
+    """Draw independent normal weights with `mean` and `std`.
 
     Parameters
     ----------
     std : float
-        Standard deviation. Of complex weights, the root of E|w|**2.
+        Standard deviation. For complex weights, it is the square root of ``E|w|**2``.
     mean : float, default 0
-        Mean. Must be 0 for complex weights.
+        Mean. It must be 0 for complex weights.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def normal(*, std: float, mean: float = 0.0) -> Options:
 
     Notes
     -----
-    The default `std` is 1 in PyTorch, 0.01 in JAX and 0.05 in Keras. Here there is none.
+    The default `std` is 1 in PyTorch, 0.01 in JAX and 0.05 in Keras. Here there is no default.
 
     Examples
     --------
@@ -146,8 +146,8 @@ def uniform(
 
     Notes
     -----
-    ``uniform(scale)`` of JAX is on [0, scale). PyTorch, Keras and JAX may return `high` in low
-    precision.
+    In JAX, ``uniform(scale)`` draws from ``[0, scale)``. In low precision, PyTorch, Keras and JAX
+    may return `high`.
 
     Examples
     --------
@@ -189,23 +189,23 @@ def truncated_normal(
 ) -> Options:
     """Draw independent normal weights, given that they are within bounds.
 
-    A weight is `parent_mean` + `parent_std` * z, with z from N(0, 1) given that it is between
-    `low` and `high`.
+    A weight is ``parent_mean + parent_std * z``. The law of ``z`` is N(0, 1), given that ``z`` is
+    between `low` and `high`.
 
     Parameters
     ----------
     std : float, optional
-        Standard deviation of the weights that come out; `parent_std` follows from it.
+        Standard deviation of the weights after truncation. `parent_std` follows from it.
     parent_std : float, optional
-        Standard deviation of the normal before truncation. Give one of the two.
+        Standard deviation of the normal before truncation. Give either `std` or `parent_std`.
     parent_mean : float, default 0
         Mean of the normal before truncation.
     low, high : float, default -2 and 2
-        The bounds; one may be infinite.
+        Bounds. One of them may be infinite.
     bounds : {"parent_std", "absolute"}, default "parent_std"
-        Whether `low` and `high` count parent standard deviations from the parent mean, or bound
-        the weights themselves. The bounds of complex weights hold for the modulus and must be
-        symmetric.
+        What `low` and `high` mean. With ``"parent_std"``, they count parent standard deviations
+        from the parent mean. With ``"absolute"``, they bound the weights themselves. For complex
+        weights, they bound the modulus and must be symmetric.
 
     Raises
     ------
@@ -215,9 +215,10 @@ def truncated_normal(
     Notes
     -----
     ``torch.nn.init.trunc_normal_(std=s, a=a, b=b)`` is ``truncated_normal(parent_std=s, low=a,
-    high=b, bounds="absolute")``: with its default bounds and s = 0.02 it truncates at 100 standard
-    deviations. ``jax.nn.initializers.truncated_normal(s)`` and ``TruncatedNormal(stddev=s)`` of
-    Keras are ``truncated_normal(parent_std=s)``, whose std is 0.88 s.
+    high=b, bounds="absolute")``. With its default bounds and ``s = 0.02``, it truncates at 100
+    standard deviations. ``jax.nn.initializers.truncated_normal(s)`` and Keras'
+    ``TruncatedNormal(stddev=s)`` are ``truncated_normal(parent_std=s)``. The std of these weights
+    is ``0.88 * s``.
 
     Examples
     --------
@@ -277,28 +278,28 @@ def variance_scaling(
     Parameters
     ----------
     gain : float, str or tuple, default 1
-        Factor on the standard deviation; or an activation, whose gain it is: ``"gelu"``, or
+        Factor on the standard deviation, or the activation whose gain to use: ``"gelu"``, or
         ``("leaky_relu", 0.2)`` with its parameters. See the function `gain`.
     fan : {"in", "out", "avg", "geometric", "max", "min"}, default "in"
-        Which count divides the variance.
+        Which fan divides the variance.
     family : {"normal", "truncated_normal", "uniform"}, default "truncated_normal"
-        Family of the law. The bound of the uniform is sqrt(3) standard deviations; for complex
-        weights, which are uniform on a disc, sqrt(2).
+        Family of the law. The bound of the uniform law is ``sqrt(3)`` standard deviations. Complex
+        uniform weights are uniform on a disc, with a bound of ``sqrt(2)`` standard deviations.
     cut : float, default 2
-        Where the truncated normal is cut, in parent standard deviations; the other families
-        ignore it. The variance is the variance after the cut.
+        Where the truncated normal is cut, in parent standard deviations. The other families ignore
+        it. The variance is the variance after the cut.
 
     Raises
     ------
     SchemeError
         If `gain` or `cut` is not positive and finite, or a choice is unknown.
     GainError
-        If `gain` names no activation that has one.
+        If `gain` names no activation that has a gain.
 
     Notes
     -----
-    `scale` of JAX and Keras is `gain`**2. ``"normal"`` of Keras and ``"truncated_normal"`` of JAX
-    are the truncated family here.
+    The `scale` of JAX and Keras is ``gain**2``. ``"normal"`` of Keras and ``"truncated_normal"`` of
+    JAX are the truncated family here.
 
     Examples
     --------
@@ -322,24 +323,25 @@ def variance_scaling(
 def glorot_uniform(*, gain: Gain = 1.0, fan: Fan = "avg") -> Scheme:
     """Draw uniform weights of variance ``2 * gain**2 / (fan_in + fan_out)``.
 
-    The bound is `gain` * sqrt(6 / (fan_in + fan_out)).
+    The bound is ``gain * sqrt(6 / (fan_in + fan_out))``.
 
     Parameters
     ----------
     gain : float, str or tuple, default 1
-        Factor on the standard deviation, or the activation whose gain it is: ``"tanh"`` for
+        Factor on the standard deviation, or the activation whose gain to use: ``"tanh"`` for
         layers that follow a tanh.
     fan : {"avg", "in", "out", "geometric", "max", "min"}, default "avg"
-        Which count divides the variance.
+        Which fan divides the variance.
 
     Raises
     ------
     SchemeError, GainError
-        As `variance_scaling`.
+        As in `variance_scaling`.
 
     Notes
     -----
-    Also called Xavier uniform. PyTorch, Keras and JAX agree on the law and differ in the fans.
+    This scheme is also called Xavier uniform. PyTorch, Keras and JAX agree on the law and differ in
+    the fans.
 
     Examples
     --------
@@ -361,21 +363,21 @@ def glorot_normal(*, gain: Gain = 1.0, fan: Fan = "avg", family: Family = "norma
     Parameters
     ----------
     gain : float, str or tuple, default 1
-        Factor on the standard deviation, or the activation whose gain it is.
+        Factor on the standard deviation, or the activation whose gain to use.
     fan : {"avg", "in", "out", "geometric", "max", "min"}, default "avg"
-        Which count divides the variance.
+        Which fan divides the variance.
     family : {"normal", "truncated_normal", "uniform"}, default "normal"
-        The family; `glorot_normal` of JAX and Keras has ``"truncated_normal"``.
+        Family of the law. `glorot_normal` of JAX and Keras has ``"truncated_normal"``.
 
     Raises
     ------
     SchemeError, GainError
-        As `variance_scaling`.
+        As in `variance_scaling`.
 
     Notes
     -----
-    Also called Xavier normal. PyTorch draws a normal; JAX and Keras truncate it at two parent
-    standard deviations and correct it to the same variance.
+    This scheme is also called Xavier normal. PyTorch draws a normal. JAX and Keras truncate it at
+    two parent standard deviations and correct it to the same variance.
 
     Examples
     --------
@@ -392,26 +394,26 @@ def glorot_normal(*, gain: Gain = 1.0, fan: Fan = "avg", family: Family = "norma
 
 @define(scales=("gain",))
 def he_uniform(*, gain: Gain = SQRT2, fan: Fan = "in") -> Scheme:
-    """Draw uniform weights of variance ``gain**2 / fan_in``, 2 / fan_in by default.
+    """Draw uniform weights of variance ``gain**2 / fan_in``, by default ``2 / fan_in``.
 
-    The bound is `gain` * sqrt(3 / fan_in).
+    The bound is ``gain * sqrt(3 / fan_in)``.
 
     Parameters
     ----------
     gain : float, str or tuple, default sqrt(2)
-        Factor on the standard deviation, or the activation whose gain it is; the default is the
-        gain of the ReLU.
+        Factor on the standard deviation, or the activation whose gain to use. The default is
+        the gain of the ReLU.
     fan : {"in", "out", "avg", "geometric", "max", "min"}, default "in"
-        Which count divides the variance.
+        Which fan divides the variance.
 
     Raises
     ------
     SchemeError, GainError
-        As `variance_scaling`.
+        As in `variance_scaling`.
 
     Notes
     -----
-    Also called Kaiming uniform. The default gain of MLX is 1.
+    This scheme is also called Kaiming uniform. In MLX, the default gain is 1.
 
     Examples
     --------
@@ -428,27 +430,29 @@ def he_uniform(*, gain: Gain = SQRT2, fan: Fan = "in") -> Scheme:
 
 @define(scales=("gain",))
 def he_normal(*, gain: Gain = SQRT2, fan: Fan = "in", family: Family = "normal") -> Scheme:
-    """Draw normal weights of variance ``gain**2 / fan_in``, 2 / fan_in by default.
+    """Draw normal weights of variance ``gain**2 / fan_in``, by default ``2 / fan_in``.
 
     Parameters
     ----------
     gain : float, str or tuple, default sqrt(2)
-        Factor on the standard deviation, or the activation whose gain it is; the default is the
-        gain of the ReLU.
+        Factor on the standard deviation, or the activation whose gain to use. The default is
+        the gain of the ReLU.
     fan : {"in", "out", "avg", "geometric", "max", "min"}, default "in"
-        Which count divides the variance: fan_in preserves activations, fan_out gradients.
+        Which fan divides the variance. ``"in"`` preserves activations, and ``"out"``
+        preserves gradients.
     family : {"normal", "truncated_normal", "uniform"}, default "normal"
-        The family; `he_normal` of JAX and Keras has ``"truncated_normal"``.
+        Family of the law. `he_normal` of JAX and Keras has ``"truncated_normal"``.
 
     Raises
     ------
     SchemeError, GainError
-        As `variance_scaling`.
+        As in `variance_scaling`.
 
     Notes
     -----
-    Also called Kaiming normal. Some texts give 2 / max(fan_in, fan_out) as the variance of He:
-    that is ``he_normal(fan="max")``. The paper has fan_in or fan_out.
+    This scheme is also called Kaiming normal. Some texts give ``2 / max(fan_in, fan_out)`` as the
+    variance of this scheme. To get it, use ``he_normal(fan="max")``. The paper has fan_in or
+    fan_out.
 
     Examples
     --------
@@ -470,16 +474,16 @@ def lecun_uniform(*, gain: Gain = 1.0, fan: Fan = "in") -> Scheme:
     Parameters
     ----------
     gain : float, str or tuple, default 1
-        Factor on the standard deviation, or the activation whose gain it is. ``gain=3**-0.5``
-        makes the bound 1 / sqrt(fan_in), the default of the linear and convolutional layers of
-        PyTorch and of their biases.
+        Factor on the standard deviation, or the activation whose gain to use. With
+        ``gain=3**-0.5``, the bound is ``1 / sqrt(fan_in)``. PyTorch has this bound by default for
+        the weights and biases of linear and convolutional layers.
     fan : {"in", "out", "avg", "geometric", "max", "min"}, default "in"
-        Which count divides the variance.
+        Which fan divides the variance.
 
     Raises
     ------
     SchemeError, GainError
-        As `variance_scaling`.
+        As in `variance_scaling`.
 
     Notes
     -----
@@ -505,20 +509,20 @@ def lecun_normal(*, gain: Gain = 1.0, fan: Fan = "in", family: Family = "normal"
     Parameters
     ----------
     gain : float, str or tuple, default 1
-        Factor on the standard deviation, or the activation whose gain it is.
+        Factor on the standard deviation, or the activation whose gain to use.
     fan : {"in", "out", "avg", "geometric", "max", "min"}, default "in"
-        Which count divides the variance.
+        Which fan divides the variance.
     family : {"normal", "truncated_normal", "uniform"}, default "normal"
-        The family; `lecun_normal` of JAX and Keras has ``"truncated_normal"``.
+        Family of the law. `lecun_normal` of JAX and Keras has ``"truncated_normal"``.
 
     Raises
     ------
     SchemeError, GainError
-        As `variance_scaling`.
+        As in `variance_scaling`.
 
     Notes
     -----
-    The scheme for SELU (Klambauer et al. 2017, arXiv:1706.02515), whose gain is 1.
+    This is the scheme for SELU (Klambauer et al. 2017, arXiv:1706.02515), whose gain is 1.
 
     Examples
     --------
@@ -547,13 +551,13 @@ def by_block(*, schemes: Sequence[Scheme]) -> Options:
     Parameters
     ----------
     schemes : sequence of Scheme
-        One for each block that the axes of the parameter have, in order.
+        One scheme for each block that the axes of the parameter have, in order.
 
     Raises
     ------
     SchemeError
-        If there are none, or one is not a scheme of its own. On resolving: unless there are
-        as many blocks as schemes.
+        If `schemes` is empty, or one of them is not a scheme, is by block, or is by the index of a
+        layer. On resolving: if there are not as many blocks as schemes.
 
     Examples
     --------
@@ -575,7 +579,7 @@ def by_block(*, schemes: Sequence[Scheme]) -> Options:
 
 
 def checked_gain(value: Any) -> float:
-    """The gain as a number, of an activation by its name."""
+    """Return the gain as a number; an activation is given by its name."""
     if isinstance(value, str):
         return gain_of(value)
     if isinstance(value, Sequence) and value and isinstance(value[0], str):
@@ -584,7 +588,7 @@ def checked_gain(value: Any) -> float:
 
 
 def _truncated(options: Any, field: Field) -> Law:
-    """The law of the options of `truncated_normal`."""
+    """Make the law from the options of `truncated_normal`."""
     mean, low, high = options.get("parent_mean", 0.0), options["low"], options["high"]
     absolute = options.get("bounds") == "absolute"
 

@@ -2,7 +2,8 @@
 
 One table has a row for each name. A scheme keeps what was written, `he_normal(fan="out")`, and
 knows what that comes to, `variance_scaling(gain=1.41..., fan="out", family="normal")`: equality,
-hashes and laws go by the second, text and JSON by the first.
+hashes and laws go by the second, text and JSON by the first. Longer than most modules, for
+the table and the scheme need each other.
 """
 
 from __future__ import annotations

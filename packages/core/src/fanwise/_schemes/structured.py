@@ -1,7 +1,8 @@
 """Schemes of structured matrices: orthogonal and its kin (spec: schemes/8 to schemes/13).
 
-They see a parameter as matrices: for every independent copy and group, `rows` output units by
-`inputs` input units by `taps` positions of the receptive field, the last two flattened to columns.
+They see a parameter as matrices, one for every independent copy and group. A matrix has `rows`
+output units as rows. Its columns are `inputs` input units by `taps` positions of the receptive
+field, flattened.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ UNITS: tuple[Unit, ...] = get_args(Unit)
 
 @dataclass(frozen=True, slots=True)
 class MatrixView:
-    """A block of a parameter as matrices: `copies` x `groups` of `rows` x (`inputs` x `taps`)."""
+    """A block of a parameter, seen as ``copies * groups`` matrices.
+
+    Each matrix has `rows` rows and ``inputs * taps`` columns.
+    """
 
     copies: int
     groups: int
@@ -39,7 +43,7 @@ class MatrixView:
 
     @classmethod
     def of(cls, shape: Shape, axes: Axes) -> MatrixView:
-        """The view of a shape that `axes` fits and does not split further."""
+        """Make the view of a shape that `axes` fits and does not split further."""
         units = {"out": axes.size("out", shape), "in": axes.size("in", shape)}
         units[axes.grouped_role] //= axes.groups
         kernel = tuple(n for n, role in zip(shape, axes.roles, strict=True) if role == "kernel")
@@ -48,27 +52,31 @@ class MatrixView:
 
     @property
     def matrices(self) -> int:
-        """Number of matrices."""
+        """The number of matrices is ``copies * groups``."""
         return self.copies * self.groups
 
     @property
     def taps(self) -> int:
-        """Positions of the receptive field."""
+        """The taps are the positions of the receptive field."""
         return math.prod(self.kernel)
 
     @property
     def columns(self) -> int:
-        """Inputs times taps."""
+        """The number of columns is ``inputs * taps``."""
         return self.inputs * self.taps
 
     @property
     def size(self) -> int:
-        """Number of weights."""
+        """The size is the number of weights."""
         return self.matrices * self.rows * self.columns
 
 
 def _view(scheme: Scheme, setting: Setting, kernel: bool | None = None) -> MatrixView:
-    """The matrices of a block; with `kernel`, raise unless there is a receptive field, or none."""
+    """Return the matrices of a block, or raise if it has none.
+
+    If `kernel` is True, raise unless there is a receptive field. If it is False, raise if there is
+    one.
+    """
     if setting.axes is None:
         raise SchemeError(f"`axes` must be given for {scheme}, got None")
     view = MatrixView.of(setting.shape, setting.axes)
@@ -94,24 +102,24 @@ def _orthogonal_law(scheme: Scheme, setting: Setting) -> Law:
 def orthogonal(*, gain: Gain = 1.0) -> Options:
     """Draw `gain` times a Haar-random orthogonal (complex: unitary) matrix.
 
-    Every independent copy, group and block is a matrix of its own, of `out` rows and `in` x
-    `kernel` columns. Its rows are orthonormal if there are fewer of them than columns, else its
-    columns.
+    Every independent copy, group and block is a matrix of its own. It has a row for every `out`
+    unit, and a column for every `in` unit and `kernel` position. The rows are orthonormal if there
+    are fewer rows than columns, else the columns are.
 
     Parameters
     ----------
     gain : float, str or tuple, default 1
-        The singular values; or the activation whose gain they are.
+        Singular values of the matrix, or the activation whose gain to use.
 
     Raises
     ------
     SchemeError, GainError
-        If `gain` is not positive and finite, or names no activation that has one.
+        If `gain` is not positive and finite, or names no activation that has a gain.
 
     Notes
     -----
-    PyTorch, Keras and JAX take the fused gates of an LSTM or GRU for one matrix, so that the
-    matrix of no gate is orthogonal, and cannot draw in half precision.
+    PyTorch, Keras and JAX take the fused gates of an LSTM or GRU for one matrix, so that no gate
+    has an orthogonal matrix. They cannot draw in half precision.
 
     Examples
     --------
@@ -145,15 +153,16 @@ def delta_orthogonal(*, gain: Gain = 1.0, center: Center = "lower") -> Options:
     Parameters
     ----------
     gain : float, str or tuple, default 1
-        The singular values; or the activation whose gain they are.
+        Singular values of the matrix, or the activation whose gain to use.
     center : {"lower", "upper"}, default "lower"
-        Which of the two middle taps of an even kernel is its center: index (k - 1) // 2, which
-        `same` padding aligns with the input, or k // 2.
+        Which of the two middle taps of an even kernel is its center. ``"lower"`` is the index
+        ``(k - 1) // 2``, which `same` padding aligns with the input. ``"upper"`` is the index
+        ``k // 2``.
 
     Raises
     ------
     SchemeError, GainError
-        If `gain` is not positive and finite, or names no activation that has one. On resolving:
+        If `gain` is not positive and finite, or names no activation that has a gain. On resolving:
         if there is no `kernel` axis, or there are more inputs than outputs, since no linear map
         to fewer dimensions preserves norms.
 
@@ -183,24 +192,25 @@ def _identity_law(scheme: Scheme, setting: Setting) -> Law:
     scales=("gain",),
 )
 def identity(*, gain: Gain = 1.0) -> Options:
-    """Set a matrix to `gain` times the identity: output unit i is input unit i.
+    """Set a matrix to `gain` times the identity: output unit i is `gain` times input unit i.
 
     A matrix that is not square has zeros in the rows or columns that are left over.
 
     Parameters
     ----------
     gain : float, str or tuple, default 1
-        The diagonal; or the activation whose gain it is.
+        Value of the diagonal, or the activation whose gain to use.
 
     Raises
     ------
     SchemeError, GainError
-        If `gain` is not positive and finite, or names no activation that has one. On resolving:
+        If `gain` is not positive and finite, or names no activation that has a gain. On resolving:
         if there is a `kernel` axis (`dirac` is the identity of a convolution).
 
     Notes
     -----
-    The same as ``eye_`` of PyTorch and ``Identity`` of Keras, for every copy, group and block.
+    For every copy, group and block, this is the same as ``eye_`` of PyTorch and ``Identity`` of
+    Keras.
 
     Examples
     --------
@@ -225,14 +235,14 @@ def dirac(*, gain: Gain = 1.0, center: Center = "lower") -> Options:
     Parameters
     ----------
     gain : float, str or tuple, default 1
-        The weights that are not zero; or the activation whose gain they are.
+        Value of the weights that are not zero, or the activation whose gain to use.
     center : {"lower", "upper"}, default "lower"
-        As in `delta_orthogonal`. ``dirac_`` of PyTorch has the upper one.
+        Which tap is the center, as in `delta_orthogonal`. ``dirac_`` of PyTorch takes ``"upper"``.
 
     Raises
     ------
     SchemeError, GainError
-        If `gain` is not positive and finite, or names no activation that has one. On resolving:
+        If `gain` is not positive and finite, or names no activation that has a gain. On resolving:
         if there is no `kernel` axis.
 
     Examples
@@ -260,20 +270,20 @@ def _sparse_law(scheme: Scheme, setting: Setting) -> Law:
 
 @define(Base(_sparse_law, needs="axes", matrix="sparse"), scales=("std",))
 def sparse(*, sparsity: float, std: float, per: Unit = "out") -> Options:
-    """Draw normal weights, but an exact number of zeros at random positions of every unit.
+    """Draw normal weights, and set an exact number of each unit to 0 at random positions.
 
     Of the n weights of a unit, ``ceil(sparsity * n)`` are zero.
 
     Parameters
     ----------
     sparsity : float
-        Share of zeros, within [0, 1). It is read as the decimal number that it prints as, so
-        that 0.07 of 100 are 7.
+        Share of zeros, within [0, 1). It is read as the decimal number that it prints as, so that
+        0.07 of 100 are 7.
     std : float
-        Standard deviation of the other weights.
+        Standard deviation of the weights that are not zero.
     per : {"out", "in"}, default "out"
-        Whether to count the weights into every output unit, as in the paper, or the weights out
-        of every input unit.
+        What a unit is. ``"out"`` counts the weights into every output unit, as in the paper.
+        ``"in"`` counts the weights out of every input unit.
 
     Raises
     ------
@@ -282,8 +292,8 @@ def sparse(*, sparsity: float, std: float, per: Unit = "out") -> Options:
 
     Notes
     -----
-    ``sparse_`` of PyTorch has ``per="in"`` (its "columns") and std 0.01; MLX has zeros per row.
-    Even with a `generator`, PyTorch takes the positions from the global one.
+    ``sparse_`` of PyTorch has ``per="in"`` (its "columns") and std 0.01. MLX has zeros per row.
+    Even with a `generator`, PyTorch takes the positions from the global generator.
 
     Examples
     --------
@@ -303,7 +313,7 @@ def sparse(*, sparsity: float, std: float, per: Unit = "out") -> Options:
 
 
 def zeros_per_unit(scheme: Scheme, view: MatrixView) -> tuple[int, int]:
-    """How many of how many weights of a unit a sparse scheme sets to zero."""
+    """Count the weights of a unit that a sparse scheme sets to zero, and all of its weights."""
     weights = (view.inputs if scheme["per"] == "out" else view.rows) * view.taps
     zeros = math.ceil(Fraction(repr(scheme["sparsity"])) * weights)
     if zeros == weights:
