@@ -22,6 +22,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec as P, SingleDevi
 
 from fanwise import (
     Axes,
+    AxesError,
     Declaration,
     DtypeError,
     FanError,
@@ -116,6 +117,13 @@ def test_what_is_loaded_or_left_under_one_name_is_left_under_all():
     frozen = Rule(status="frozen", match="two.*")
     with pytest.raises(RecipeError, match=r"must leave what it is tied to, got 'one\.kernel'"):
         init_model(model, Recipe((frozen, HE.rules[1])), key=KEY)
+
+
+def test_variables_of_linen_without_declarations_ask_for_them():
+    shapes = jax.eval_shape(nn.Dense(3).init, jax.random.key(0), jnp.ones((1, 4)))
+    with pytest.raises(AxesError, match=r"'params\.kernel'") as caught:
+        init_model(shapes, he_normal(), key=jax.random.key(0))
+    assert "trace_declarations(module, ...)" in caught.value.__notes__[-1]
 
 
 def test_what_linen_does_not_train_is_a_buffer():

@@ -603,3 +603,8 @@ def test_a_layer_may_declare_norms_of_its_weight(dtype):
     expected = [sum(w**2 for w in column) ** 0.5 for column in columns]
     rtol = {"float32": 1e-6, "bfloat16": 2**-8, "float64": 1e-12}[dtype]
     np.testing.assert_allclose(np.asarray(layer.g).astype("float64"), expected, rtol=rtol)
+
+
+def test_a_sequential_without_a_shape_is_yet_to_be_built():
+    with pytest.raises(SourceError, match="`model` must be built, or called once, got"):
+        init_model_(keras.Sequential([layers.Dense(3)]), he_normal(), seed=0)

@@ -246,7 +246,9 @@ def as_axes(value: Any, /) -> Axes:
 
 def check_shape(shape: Any) -> Shape:
     """Return `shape` as a tuple of whole numbers, none below zero."""
-    if isinstance(shape, str) or not isinstance(shape, Iterable):
+    if isinstance(shape, str) or hasattr(shape, "shape") or not isinstance(shape, Iterable):
+        if hasattr(shape, "shape"):
+            shape = type(shape)  # an array, in place of its shape
         raise AxesError(f"`shape` must be a sequence of whole numbers, got {shape!r}")
     return tuple(integer("shape", size, AxesError, minimum=0) for size in shape)
 

@@ -81,6 +81,15 @@ def test_groups_are_shared_out_over_blocks():
     assert [(f.fan_in, f.fan_out) for f in block_fans((24, 3), axes)] == [(3, 2), (3, 2)]
 
 
+class Array:
+    """An array, by mistake where its shape is asked for."""
+
+    shape = (8,)
+
+    def __iter__(self):
+        return iter([1.0] * 8)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -139,6 +148,7 @@ def test_groups_are_shared_out_over_blocks():
         ),
         (lambda: fans((8, -4), Axes("out in")), "`shape` must be at least 0, got -4"),
         (lambda: fans((8, 4.0), Axes("out in")), "`shape` must be a whole number, got 4.0"),
+        (lambda: fans(Array(), Axes("out")), "`shape` must be a sequence of whole numbers, got <class '.*Array'>"),
         (lambda: fans("8", Axes("out")), "`shape` must be a sequence of whole numbers, got '8'"),
         (lambda: fans(8, Axes("out")), "`shape` must be a sequence of whole numbers, got 8"),
     ],

@@ -197,7 +197,9 @@ def _weight_norm_scale(layer: Any, weight: str) -> Callable[[Shape], Declaration
     return of_shape
 
 
-if hasattr(nnx, "WeightNorm"):  # Flax 0.12.0 has none
+_OF_SPECTRAL_NORM = {"u": VECTOR, "sigma": ONES}
+
+if hasattr(nnx, "WeightNorm"):  # Flax 0.12.0 has neither
 
     @declare.register(nnx.WeightNorm)
     def _weight_norm(layer: Any) -> Declarations:
@@ -206,13 +208,9 @@ if hasattr(nnx, "WeightNorm"):  # Flax 0.12.0 has none
             for path in layer.scales or ()
         }
 
-
-_OF_SPECTRAL_NORM = {"u": VECTOR, "sigma": ONES}
-
-
-@declare.register
-def _(layer: nnx.SpectralNorm) -> Declarations:
-    return {f"batch_stats.{path}": _OF_SPECTRAL_NORM[path[-1]] for path in layer.batch_stats}
+    @declare.register(nnx.SpectralNorm)
+    def _spectral_norm(layer: Any) -> Declarations:
+        return {f"batch_stats.{path}": _OF_SPECTRAL_NORM[path[-1]] for path in layer.batch_stats}
 
 
 @declare.register(linen.Fp8DotGeneralOp)

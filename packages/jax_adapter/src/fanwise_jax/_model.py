@@ -12,6 +12,7 @@ import numpy as np
 
 from ._core import (
     DTYPES,
+    AxesError,
     Declaration,
     Found,
     Ledger,
@@ -280,7 +281,12 @@ def _prepare(
     for leaf in arrays:
         with annotate_errors(leaf.path):
             found.append(_found(leaf, given, is_variables, starts))
-    return prepare(found, recipe, loaded=loaded)
+    try:
+        return prepare(found, recipe, loaded=loaded)
+    except AxesError as error:
+        if is_variables and not given:
+            error.add_note("variables do not know their layers: trace_declarations(module, ...)")
+        raise
 
 
 def _within_params(declarations: Any, paths: set[str]) -> Mapping[str, Declaration]:

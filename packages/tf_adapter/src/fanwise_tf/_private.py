@@ -47,7 +47,9 @@ def was_run(model: Any, /) -> bool:
 
     `built` does not tell: Keras sets it after `build`, whatever that left out.
     """
-    return isinstance(model, Functional | keras.Sequential) or bool(model._called)
+    if isinstance(model, keras.Sequential):
+        return bool(model.built)
+    return isinstance(model, Functional) or bool(model._called)
 
 
 def variable_being_made() -> tuple[Any, Any]:

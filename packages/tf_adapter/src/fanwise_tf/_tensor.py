@@ -88,7 +88,7 @@ def init(
     if where is None and segments and rng is None:
         raise SourceError(f"`path` must come with a seed, got {path!r}")
     if where is not None and not segments and scheme.is_random:
-        raise SourceError(f"`path` must come with a seed, got {path!r}")
+        raise SourceError("`path` must come with a seed, got none")
 
     def source() -> TfSource:
         return TfSource(next_seed(rng) if where is None else where, segments)

@@ -200,7 +200,7 @@ def checked_seed(
             raise SourceError(f"`path` must come with a seed, got {path!r}")
         return None
     if is_random and not path:
-        raise SourceError(f"`path` must come with a seed, got {path!r}")
+        raise SourceError("`path` must come with a seed, got none")
     if torch.compiler.is_compiling():  # where an integer may be a symbol
         symbol: Any = seed
         if isinstance(symbol, bool) or not 0 <= symbol < 1 << 64:

@@ -324,7 +324,8 @@ def _faults_of_rules(
             nearest = _nearest(rule.match, [parameter.path for parameter in parameters])
             fault += f"; no path matches it, the nearest is {nearest!r}" if nearest else ""
         elif not set(others) & set(rule.kinds) and "*" not in rule.kinds:
-            fault += f"; what its path matches is of kind {', '.join(map(repr, others))}"
+            fault += f"; what its path matches is of kind {', '.join(map(repr, others))}: "
+            fault += f"give the rule kind={others[0]!r}, or declare another kind"
         else:
             fault += "; earlier rules match all that it does"
         faults.append(fault)
@@ -333,8 +334,11 @@ def _faults_of_rules(
 
 def _message_of_missing_axes(missing: Sequence[tuple[Parameter, Scheme]]) -> str:
     lines = []
-    grouped = _grouped(missing, lambda pair: (pair[0].layer, pair[0].path.rpartition(".")[2]))
-    for (layer, name), pairs in grouped.items():
+    grouped = _grouped(
+        missing,
+        lambda pair: (pair[0].layer, pair[0].path.rpartition(".")[2], len(pair[0].shape)),
+    )
+    for (layer, name, _), pairs in grouped.items():
         parameters = [parameter for parameter, _ in pairs]
         shapes = dict.fromkeys(str(parameter.shape) for parameter in parameters)
         roles = " ".join(["?"] * len(parameters[0].shape))

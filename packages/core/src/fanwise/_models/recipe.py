@@ -75,7 +75,7 @@ class Rule:
         if (self.scheme is None) == (self.status is None):
             raise RecipeError(
                 f"one of `scheme` and `status` must be given, "
-                f"got {self.scheme} and {self.status} for {self.match!r}"
+                f"got {self.scheme} and {self.status} for {self.match!r}; a pattern is `match=`"
             )
         if self.scheme is not None:
             try:
