@@ -246,11 +246,14 @@ def as_axes(value: Any, /) -> Axes:
 
 def check_shape(shape: Any) -> Shape:
     """Return `shape` as a tuple of whole numbers, none below zero."""
-    if isinstance(shape, str) or hasattr(shape, "shape") or not isinstance(shape, Iterable):
-        if hasattr(shape, "shape"):
-            shape = type(shape)  # an array, in place of its shape
+    if isinstance(shape, str) or not isinstance(shape, Iterable):
         raise AxesError(f"`shape` must be a sequence of whole numbers, got {shape!r}")
-    return tuple(integer("shape", size, AxesError, minimum=0) for size in shape)
+    try:
+        return tuple(integer("shape", size, AxesError, minimum=0) for size in shape)
+    except AxesError:
+        if not hasattr(shape, "shape"):
+            raise
+    raise AxesError("`shape` must be a sequence of whole numbers, got an array: give its shape")
 
 
 def check_fit(shape: Shape, axes: Axes) -> None:

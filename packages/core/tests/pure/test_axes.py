@@ -148,7 +148,7 @@ class Array:
         ),
         (lambda: fans((8, -4), Axes("out in")), "`shape` must be at least 0, got -4"),
         (lambda: fans((8, 4.0), Axes("out in")), "`shape` must be a whole number, got 4.0"),
-        (lambda: fans(Array(), Axes("out")), "`shape` must be a sequence of whole numbers, got <class '.*Array'>"),
+        (lambda: fans(Array(), Axes("out")), "`shape` must be a sequence of whole numbers, got an array: give its shape"),
         (lambda: fans("8", Axes("out")), "`shape` must be a sequence of whole numbers, got '8'"),
         (lambda: fans(8, Axes("out")), "`shape` must be a sequence of whole numbers, got 8"),
     ],
