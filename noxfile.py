@@ -21,15 +21,16 @@ CORE = "packages/core"
 CONFORMANCE = "./conformance"  # a bare name is a distribution to pip
 ADAPTERS = ("packages/torch_adapter", "packages/jax_adapter", "packages/tf_adapter")
 BACKENDS = ("numpy", "torch", "jax", "tensorflow")
-CONSTRAINTS = ("--constraint", "constraints.txt")
-PARALLEL = ("-n", "auto", "--maxprocesses=4", "--dist=loadfile")
+# Most modules of the frameworks are never imported: to compile them all takes a minute.
+INSTALL = ("--no-compile", "--constraint", "constraints.txt")
+PARALLEL = ("-n", "auto", "--maxprocesses=4")
+BY_FILE = (*PARALLEL, "--dist=loadfile")  # what a file sets up is set up once
 
 
 def provide(session: nox.Session, *packages: str, group: str | None = None) -> None:
     """Install packages and a dependency group, under the repository's constraints."""
     groups = nox.project.dependency_groups(PYPROJECT, group) if group else ()
-    # Most modules of the frameworks are never imported: to compile them all takes a minute.
-    session.install("--no-compile", *CONSTRAINTS, *groups, *packages)
+    session.install(*INSTALL, *groups, *packages)
 
 
 @nox.session
@@ -66,7 +67,9 @@ def tests(session: nox.Session) -> None:
 @nox.session(default=False)
 def coverage(session: nox.Session) -> None:
     """Run the tests and doctests, and fail if they leave too much of the source unseen."""
-    session.env["COVERAGE_FILE"] = str(Path(session.create_tmp()) / "coverage")
+    seen = Path(session.create_tmp()) / "coverage"
+    seen.unlink(missing_ok=True)  # of an earlier run, to which this one would add
+    session.env["COVERAGE_FILE"] = str(seen)
     _test(session, "--cov", "--cov-config=pyproject.toml", "--cov-report=", "--cov-append")
     session.run("coverage", "report")
 
@@ -79,10 +82,10 @@ def _test(session: nox.Session, *measured: str) -> None:
     paths = (f"{CORE}/tests/pure", f"{CORE}/tests/numeric", *whole)
     adapters = [f"{package}/tests" for package in ADAPTERS]
     every = () if session.posargs else ("--clauses",)
-    session.run("pytest", *PARALLEL, *measured, *every, *paths, *adapters, *session.posargs)
+    session.run("pytest", *BY_FILE, *measured, *every, *paths, *adapters, *session.posargs)
     if not session.posargs:
         sources = [f"{package}/src" for package in (CORE, *ADAPTERS)]
-        session.run("pytest", *PARALLEL, *measured, "--doctest-modules", *sources)
+        session.run("pytest", *BY_FILE, *measured, "--doctest-modules", *sources)
 
 
 @nox.session
@@ -98,7 +101,7 @@ def vendoring(session: nox.Session) -> None:
     check = Path(__file__).parent / "tests/vendoring/check.py"
     with session.chdir(host):
         arrays = "--arrays=numpy,array_api_strict"
-        options = (*PARALLEL, arrays, *session.posargs)
+        options = (*BY_FILE, arrays, *session.posargs)
         session.run("python", str(check), "hostlib._vendor.initializers", *options)
 
 
@@ -107,8 +110,7 @@ def suite(session: nox.Session) -> None:
     """Run the conformance suite's own tests, and a third party's backend by its entry point."""
     provide(session, CONFORMANCE, f"{CONFORMANCE}/example_backend", group="suite")
     ignored = f"--ignore={CONFORMANCE}/tests/browser"  # a session of its own
-    spread = ("-n", "auto", "--maxprocesses=4")
-    session.run("pytest", *spread, f"{CONFORMANCE}/tests", ignored, *session.posargs)
+    session.run("pytest", *PARALLEL, f"{CONFORMANCE}/tests", ignored, *session.posargs)
     session.run(
         "python", "-m", "fanwise_conformance", "--backend", "example", "--level", "quick", "-q"
     )
@@ -173,7 +175,7 @@ def calibration(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Run the code of every README, page and example, and build the site into build/site."""
     provide(session, CORE, *ADAPTERS, CONFORMANCE, group="docs")
-    session.run("pytest", "-n", "auto", "--maxprocesses=4", "tests/docs", *session.posargs)
+    session.run("pytest", *PARALLEL, "tests/docs", *session.posargs)
     strict = ("-W", "--keep-going", "--quiet")
     session.run("sphinx-build", *strict, "-c", "docs", "-d", "build/doctrees", ".", "build/site")
 
@@ -205,11 +207,11 @@ def build(session: nox.Session, package: str) -> None:
         session.run(python, "-m", "twine", "check", "--strict", *built, external=True)
         (wheel,) = own.glob("*.whl")
         requirements[position] = f"{wheel}{bracket}{extras}"
-    session.install("--no-compile", *CONSTRAINTS, *requirements)
+    session.install(*INSTALL, *requirements)
     session.run("python", "tests/install/check_install.py", Path(package).name)
-    session.install(*CONSTRAINTS, *nox.project.dependency_groups(PYPROJECT, "readme"))
+    session.install(*INSTALL, *nox.project.dependency_groups(PYPROJECT, "readme"))
     if package == "packages/jax_adapter":  # its README says which code needs Flax
-        session.install(*CONSTRAINTS, "flax")
+        session.install(*INSTALL, "flax")
     session.run("pytest", "tests/docs", "-k", f"{readme}", "--verbose")
 
 

@@ -210,17 +210,20 @@ def _norms(weight: jax.Array, axes: tuple[int, ...]) -> jax.Array:
 def _undrawn(key: jax.Array, arrays: Mapping[str, Leaf], ledger: Ledger) -> dict[str, jax.Array]:
     """Values for what has a shape alone and is not drawn: random streams, counts and flags."""
     values: dict[str, jax.Array] = {}
-    starts = _starts_of_states(arrays.values())
     drawn = {entry.path for entry in ledger.entries if entry.plan is not None}
     missing = [
         one.weight
         for one in norms_in(ledger)
         if one.weight not in drawn and is_shape(arrays[one.weight].value)
     ]
-    for entry in ledger.entries:
+    shapes = [
+        entry
+        for entry in ledger.entries
+        if entry.status == "skipped" and entry.rule is None and is_shape(arrays[entry.path].value)
+    ]
+    starts = _starts_of_states(arrays.values()) if shapes else {}
+    for entry in shapes:
         leaf = arrays[entry.path]
-        if entry.status != "skipped" or entry.rule is not None or not is_shape(leaf.value):
-            continue
         start = starts.get(id(leaf.value))
         if is_a(leaf.variable, "flax", "RngCount"):
             values[entry.path] = jnp.zeros(leaf.value.shape, leaf.value.dtype)
