@@ -83,7 +83,7 @@ def address():
         server.shutdown()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # a driver is alone in its thread
 def browser():
     with sync_playwright() as driver:
         browser = driver.chromium.launch(
