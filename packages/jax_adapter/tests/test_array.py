@@ -17,6 +17,8 @@ from fanwise import (
     AxesError,
     DtypeError,
     Fans,
+    Recipe,
+    Rule,
     SchemeError,
     SourceError,
     by_block,
@@ -263,7 +265,8 @@ def test_of_an_empty_shape_nothing_is_drawn(scheme, key):
 
 
 def test_an_array_is_the_one_of_its_path_in_a_model(key):
-    model, _ = init_model({"fc": {"w": jnp.zeros((4, 3))}}, normal(std=1.0), key=key)
+    recipe = Recipe([Rule(normal(std=1.0), match="fc.w")])
+    model, _ = init_model({"fc": {"w": jnp.zeros((4, 3))}}, recipe, key=key)
     array = init(normal(std=1.0), (4, 3), key=key, path="fc.w")
     assert jnp.array_equal(model["fc"]["w"], array)
     assert init(ones(), (2,), dtype="bfloat16").tolist() == [1, 1]
@@ -423,3 +426,12 @@ def test_errors_name_the_argument_the_rule_and_the_value(call, error, message, k
 
 def test_schemes_without_randomness_ignore_the_key():
     assert jnp.array_equal(initializer(constant(value=2.0))(None, (2,)), jnp.full(2, 2.0))
+
+
+@pytest.mark.clause("schemes/4")
+def test_a_constant_array_broadcasts(key):
+    values = jnp.asarray([[0.0, 1.0, 4.0], [2.0, 2.0, 3.0]])
+    drawn = init(constant(value=values), (5, 2, 3), key=key)
+    assert jnp.array_equal(drawn, jnp.broadcast_to(values, (5, 2, 3)))
+    jitted = jax.jit(lambda key: init(constant(value=values.tolist()), (5, 2, 3), key=key))(key)
+    assert jnp.array_equal(drawn, jitted)

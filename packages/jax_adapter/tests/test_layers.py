@@ -15,7 +15,6 @@ from flax import nnx
 
 from fanwise import (
     Axes,
-    AxesError,
     Declaration,
     Recipe,
     RecipeError,
@@ -514,7 +513,7 @@ def test_the_scales_of_float8_start_at_one():
 def test_norms_of_what_has_no_values_are_an_error():
     model = eqx.filter_eval_shape(lambda: eqx.nn.WeightNorm(eqx.nn.Linear(4, 3, key=KEY)))
     with pytest.raises(
-        RecipeError, match=r"must have values where nothing is drawn.*'layer.weight'"
+        RecipeError, match=r"must have values where norms are taken.*'layer.weight'"
     ):
         init_model(model, EVERY, key=KEY, loaded=["layer.weight"])
 
@@ -614,8 +613,8 @@ def test_a_layer_of_ones_own_is_declared_in_one_call():
 
     model = [Experts(jnp.zeros((4, 8, 16)))]
     recipe = Recipe((Rule(he_normal()),))
-    message = r"got None for '0\.weight' of Experts, \(4, 8, 16\): declare\.register\(Experts, "
-    with pytest.raises(AxesError, match=message):
+    message = r"got '0\.weight' of Experts x1: weight \(4, 8, 16\): declare\.register\(Experts, "
+    with pytest.raises(RecipeError, match=message):
         init_model(model, recipe, key=KEY)
     declare.register(Experts, lambda layer: {"weight": Declaration(Axes("stack out in"))})
     assert fans(init_model(model, recipe, key=KEY)[1], "0.weight") == [(16, 8)]
@@ -662,3 +661,72 @@ def test_stacks_of_nnx_along_another_axis_are_known_by_sizes():
         "1.bias": "out stack",
         "1.kernel": "in stack out",
     }
+
+
+class ZeroCentred(eqx.nn.RMSNorm):
+    def __call__(self, x):
+        return x * (1 + self.weight)
+
+
+class ZeroCentredOfNnx(nnx.RMSNorm):
+    def __call__(self, x):
+        return x * (1 + self.scale)
+
+
+class ZeroCentredOfLinen(nn.RMSNorm):
+    @nn.compact
+    def __call__(self, x):
+        return x * (1 + self.param("scale", nn.initializers.zeros, x.shape[-1:]))
+
+
+class ZeroCentredOfHaiku(hk.RMSNorm):
+    def __call__(self, x):
+        return x * (1 + hk.get_parameter("scale", x.shape[-1:], init=jnp.zeros))
+
+
+def of_linen(module):
+    x = jnp.ones((2, 4))
+    return jax.eval_shape(module.init, KEY, x), trace_declarations(module, x)
+
+
+def of_haiku(make):
+    model, x = hk.transform(lambda x: make()(x)), jnp.ones((2, 4))
+    return jax.eval_shape(model.init, KEY, x), trace_declarations(model, x)
+
+
+@pytest.mark.clause("recipes/12")
+@pytest.mark.parametrize(
+    ("known", "other"),
+    [
+        (lambda: (eqx.nn.RMSNorm(4), None), lambda: (ZeroCentred(4), None)),
+        (
+            lambda: (nnx.RMSNorm(4, rngs=nnx.Rngs(0)), None),
+            lambda: (ZeroCentredOfNnx(4, rngs=nnx.Rngs(0)), None),
+        ),
+        (lambda: of_linen(nn.RMSNorm()), lambda: of_linen(ZeroCentredOfLinen())),
+        (
+            lambda: of_haiku(lambda: hk.RMSNorm(-1)),
+            lambda: of_haiku(lambda: ZeroCentredOfHaiku(-1)),
+        ),
+    ],
+)
+def test_a_subclass_that_computes_otherwise_is_unknown(known, other):
+    tree, declarations = known()
+    ledger = plan_model(tree, Recipe(()), declarations=declarations)
+    assert "layer" in {entry.known for entry in ledger.entries}
+    tree, declarations = other()
+    with pytest.raises(RecipeError, match="what a parameter is for must be known"):
+        plan_model(tree, Recipe(()), declarations=declarations)
+
+
+@pytest.mark.clause("recipes/15")
+def test_a_shape_must_be_of_the_sizes_that_a_layer_knows():
+    layer = eqx.tree_at(lambda m: m.weight, eqx.nn.Linear(4, 3, key=KEY), jnp.zeros((4, 3)))
+    with pytest.raises(RecipeError, match=r"must be 3 x 4, by the sizes of Linear, got \(4, 3\)"):
+        plan_model(layer, HE)
+    stacked = eqx.tree_at(lambda m: m.weight, eqx.nn.Linear(4, 3, key=KEY), jnp.zeros((9, 3, 4)))
+    assert fans(plan_model(stacked, HE), "weight") == [(4, 3)]
+    shapes, declarations = of_linen(nn.Dense(3))
+    shapes["params"]["kernel"] = jax.ShapeDtypeStruct((3, 4), "float32")
+    with pytest.raises(RecipeError, match="must be any x 3, by the sizes of"):
+        plan_model(shapes, HE, declarations=declarations)

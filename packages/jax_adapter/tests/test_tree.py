@@ -22,7 +22,6 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec as P, SingleDevi
 
 from fanwise import (
     Axes,
-    AxesError,
     Declaration,
     DtypeError,
     FanError,
@@ -61,7 +60,7 @@ def fans(ledger, path):
 def test_values_are_those_of_key_and_path_alone():
     """An nnx model of other layers has other values in JAX."""
     shape = jax.ShapeDtypeStruct((6, 6), jnp.float32)
-    recipe = Recipe((Rule(he_normal(), axes=Axes("in out")),))
+    recipe = Recipe((Rule(he_normal(), axes=Axes("in out"), kind="unknown"),))
     one, _ = init_model({"a": shape, "b": shape}, recipe, key=KEY)
     other, _ = init_model({"c": shape, "b": shape, "a": shape}, recipe, key=KEY)
     assert jnp.array_equal(one["a"], other["a"])
@@ -114,14 +113,14 @@ def test_what_is_loaded_or_left_under_one_name_is_left_under_all():
     new, ledger = init_model(model, Recipe(()), key=KEY, loaded={"two.kernel"})
     assert [entry.status for entry in ledger.entries] == ["loaded", "tied"]
     assert jnp.array_equal(new.one.kernel[...], model.one.kernel[...])
-    frozen = Rule(status="frozen", match="two.*")
+    frozen = Rule(left_as="frozen", match="two.*")
     with pytest.raises(RecipeError, match=r"must leave what it is tied to, got 'one\.kernel'"):
         init_model(model, Recipe((frozen, HE.rules[1])), key=KEY)
 
 
 def test_variables_of_linen_without_declarations_ask_for_them():
     shapes = jax.eval_shape(nn.Dense(3).init, jax.random.key(0), jnp.ones((1, 4)))
-    with pytest.raises(AxesError, match=r"'params\.kernel'") as caught:
+    with pytest.raises(RecipeError, match=r"must be known.*'params\.kernel'") as caught:
         init_model(shapes, he_normal(), key=jax.random.key(0))
     assert "trace_declarations(module, ...)" in caught.value.__notes__[-1]
 
@@ -135,8 +134,9 @@ def test_what_linen_does_not_train_is_a_buffer():
 
     x = jnp.ones((2, 4))
     variables = Averaged().init(KEY, x)
-    recipe = Recipe((Rule(zeros(), kind="bias"), Rule(normal(std=0.02))))
-    for declarations in (trace_declarations(Averaged(), x), None):
+    known = Recipe((Rule(zeros(), kind="bias"), Rule(normal(std=0.02))))
+    named = Recipe((Rule(zeros(), match="*.bias"), Rule(normal(std=0.02), match="*.kernel")))
+    for declarations, recipe in ((trace_declarations(Averaged(), x), known), (None, named)):
         new, ledger = init_model(variables, recipe, key=KEY, declarations=declarations)
         for collection in ("stats", "batch_stats"):
             jax.tree.map(np.testing.assert_array_equal, new[collection], variables[collection])
@@ -180,7 +180,7 @@ def test_a_module_of_nnx_may_know_the_one_around_it():
 def test_one_parameter_alone_is_as_in_the_model():
     shapes = {"fc": {"w": jax.ShapeDtypeStruct((4, 12), jnp.float32)}}
     axes = Axes("in out", blocks={"out": 3})
-    recipe = Recipe((Rule(orthogonal(), axes=axes),))
+    recipe = Recipe((Rule(orthogonal(), axes=axes, kind="unknown"),))
     model, _ = init_model(shapes, recipe, key=KEY)
     alone = initializer(orthogonal(), axes)(JaxSource(KEY, "fc.w").key, (4, 12))
     assert jnp.array_equal(alone, model["fc"]["w"])
@@ -188,7 +188,7 @@ def test_one_parameter_alone_is_as_in_the_model():
 
 def test_one_shape_may_stand_for_many_arrays():
     shape = jax.ShapeDtypeStruct((4, 4), jnp.float32)
-    recipe = Recipe((Rule(he_normal(), axes=Axes("in out")),))
+    recipe = Recipe((Rule(he_normal(), axes=Axes("in out"), kind="unknown"),))
     tree, ledger = init_model({"a": shape, "b": shape}, recipe, key=KEY)
     assert [entry.status for entry in ledger.entries] == ["initialized"] * 2
     assert not jnp.array_equal(tree["a"], tree["b"])
@@ -251,8 +251,8 @@ def test_shapes_that_nothing_is_drawn_for_are_an_error():
             self.count = nnx.BatchStat(jnp.zeros((), jnp.int32))
 
     model = nnx.eval_shape(Counted)
-    recipe = Recipe((Rule(normal(std=1.0)),))
-    with pytest.raises(RecipeError, match="got shapes alone: 'count'; name them in `loaded`"):
+    recipe = Recipe((Rule(normal(std=1.0), kind="unknown"),))
+    with pytest.raises(RecipeError, match=r"got none for 'count' of Counted x1.* in `loaded`"):
         init_model(model, recipe, key=KEY)
     new, _ = init_model(model, recipe, key=KEY, loaded={"count"})
     assert any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(nnx.state(new)))
@@ -292,7 +292,7 @@ def test_arrays_are_sharded_as_their_shapes_say():
     mesh = jax.make_mesh((4,), ("x",), axis_types=(AxisType.Auto,), devices=jax.devices("cpu"))
     sharding = NamedSharding(mesh, P("x"))
     tree = {"w": jax.ShapeDtypeStruct((8, 6), jnp.float32, sharding=sharding)}
-    recipe = Recipe((Rule(orthogonal(), axes=Axes("in out")),))
+    recipe = Recipe((Rule(orthogonal(), axes=Axes("in out"), kind="unknown"),))
     new, _ = init_model(tree, recipe, key=KEY)
     plain, _ = init_model({"w": jax.ShapeDtypeStruct((8, 6), jnp.float32)}, recipe, key=KEY)
     assert {s.data.shape for s in new["w"].addressable_shards} == {(2, 6)}
@@ -301,7 +301,7 @@ def test_arrays_are_sharded_as_their_shapes_say():
 
 def test_a_sharding_of_an_explicit_mesh_is_kept_within_jit():
     mesh = jax.make_mesh((4,), ("x",), axis_types=(AxisType.Explicit,), devices=jax.devices("cpu"))
-    recipe = Recipe((Rule(he_normal(), axes=Axes("in out")),))
+    recipe = Recipe((Rule(he_normal(), axes=Axes("in out"), kind="unknown"),))
     with jax.set_mesh(mesh):
         tree = {"w": jax.device_put(jnp.zeros((8, 6)), NamedSharding(mesh, P("x")))}
         new = jax.jit(lambda tree, key: init_model(tree, recipe, key=key)[0])(tree, KEY)
@@ -314,7 +314,7 @@ def test_equal_shapes_of_a_sharding_are_compiled_once(caplog):
     mesh = jax.make_mesh((4,), ("x",), axis_types=(AxisType.Auto,), devices=jax.devices("cpu"))
     shape = jax.ShapeDtypeStruct((44, 6), jnp.float32, sharding=NamedSharding(mesh, P("x")))
     scheme = he_normal().over_depth("index")  # as many scales as arrays
-    recipe = Recipe([Rule(scheme, axes=Axes("in out"))])
+    recipe = Recipe([Rule(scheme, axes=Axes("in out"), kind="unknown")])
     with jax.log_compiles():
         init_model({str(i): shape for i in range(5)}, recipe, key=KEY)
     compiled = [r for r in caplog.records if "Finished XLA compilation of jit(drawn)" in r.message]
@@ -325,7 +325,7 @@ def test_the_device_that_a_shape_says_is_kept():
     other = jax.devices("cpu")[2]
     sharding = SingleDeviceSharding(other)
     tree = {"w": jax.ShapeDtypeStruct((3, 4), jnp.float32, sharding=sharding)}
-    new, _ = init_model(tree, Recipe((Rule(normal(std=1.0)),)), key=KEY)
+    new, _ = init_model(tree, Recipe((Rule(normal(std=1.0), kind="unknown"),)), key=KEY)
     assert new["w"].devices() == {other}
 
 
@@ -337,7 +337,7 @@ def test_the_device_that_a_shape_says_is_kept():
 def test_a_sharding_that_cannot_be_is_an_error_with_the_path(sharding, message):
     mesh = jax.make_mesh((4,), ("x",), axis_types=(AxisType.Auto,), devices=jax.devices("cpu"))
     tree = {"w": jax.ShapeDtypeStruct((7, 6), jnp.float32, sharding=sharding(mesh))}
-    recipe = Recipe((Rule(he_normal(), axes=Axes("in out")),))
+    recipe = Recipe((Rule(he_normal(), axes=Axes("in out"), kind="unknown"),))
     with pytest.raises(ValueError, match=message) as found:
         init_model(tree, recipe, key=KEY)
     assert "parameter: w" in found.value.__notes__
@@ -346,7 +346,7 @@ def test_a_sharding_that_cannot_be_is_an_error_with_the_path(sharding, message):
 def test_arrays_stay_on_the_device_that_they_were_put_on():
     device = jax.devices("cpu")[3]
     tree = {"put": jax.device_put(jnp.zeros((4, 4)), device), "free": jnp.zeros((4, 4))}
-    recipe = Recipe((Rule(he_normal(), axes=Axes("in out")),))
+    recipe = Recipe((Rule(he_normal(), axes=Axes("in out"), kind="unknown"),))
     new, _ = init_model(tree, recipe, key=KEY)
     assert new["put"].devices() == {device}
     assert new["free"].devices() == {jax.devices()[0]}
@@ -354,7 +354,7 @@ def test_arrays_stay_on_the_device_that_they_were_put_on():
 
 def test_every_array_has_its_own_dtype():
     tree = {name: jax.ShapeDtypeStruct((64, 64), name) for name in ("bfloat16", "complex64")}
-    recipe = Recipe((Rule(he_normal(), axes=Axes("in out")),))
+    recipe = Recipe((Rule(he_normal(), axes=Axes("in out"), kind="unknown"),))
     new, ledger = init_model(tree, recipe, key=KEY)
     assert [entry.plan.field for entry in ledger.entries] == ["real", "complex"]
     for name, array in new.items():
@@ -382,7 +382,7 @@ def test_a_bias_may_take_its_weights_fans():
         (eqx.nn.Linear(4, 3, key=KEY), HE, {"loaded": {"kernel"}}, RecipeError,
          r"`loaded` must be names in the model, got \['kernel'\]"),
         (eqx.nn.Linear(4, 3, key=KEY), HE, {"loaded": "weight"}, RecipeError, "must be a collection of names, got"),
-        ({"w": jnp.zeros(3, "float16")}, Recipe((Rule(normal(std=1e5)),)), {}, DtypeError,
+        ({"w": jnp.zeros(3, "float16")}, Recipe((Rule(normal(std=1e5), match="w"),)), {}, DtypeError,
          "float16"),
         (eqx.nn.Linear(4, 3, key=KEY), HE, {"loaded": None}, RecipeError, "names, got None"),
         (eqx.nn.Linear(4, 3, key=KEY), HE, {"declarations": ["weight"]}, RecipeError,
@@ -425,14 +425,14 @@ def test_what_was_drawn_is_measured():
 
 def test_a_padding_row_is_zero():
     shapes = {"table": jax.ShapeDtypeStruct((2, 5, 3), jnp.float32)}
-    rule = Rule(normal(std=1.0), axes=Axes("stack in out", one_hot=True), padding=0)
+    rule = Rule(normal(std=1.0), axes=Axes("stack in out", one_hot=True), kind="unknown", padding=0)
     model, _ = init_model(shapes, Recipe([rule]), key=KEY)
     assert (model["table"] == 0).all(axis=2).tolist() == [[True, False, False, False, False]] * 2
 
 
 def test_depth_of_scanned_layers_is_the_position_in_the_stack():
     shapes = {"kernel": jax.ShapeDtypeStruct((3, 200, 100), jnp.float32)}
-    rule = Rule(normal(std=1.0).over_depth("index"), axes=Axes("stack in out"))
+    rule = Rule(normal(std=1.0).over_depth("index"), axes=Axes("stack in out"), kind="unknown")
     model, _ = init_model(shapes, Recipe([rule]), key=KEY)
     expected = [(2 * n) ** -0.5 for n in (1, 2, 3)]
     np.testing.assert_allclose(model["kernel"].std(axis=(1, 2)), expected, rtol=0.03)

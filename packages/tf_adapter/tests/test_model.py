@@ -12,7 +12,6 @@ from keras import layers
 
 from fanwise import (
     Axes,
-    AxesError,
     Declaration,
     DtypeError,
     FanError,
@@ -39,7 +38,7 @@ HE = Recipe(
 
 
 EVERY = Recipe((*HE.rules[:2], Rule(ones(), kind="slope", optional=True)))
-EVERY_LATE = Recipe((HE.rules[0], Rule(normal(std=1.0))))
+EVERY_LATE = Recipe((HE.rules[0], Rule(normal(std=1.0), kind=("weight", "unknown"))))
 
 
 def fans(ledger, path):
@@ -93,6 +92,39 @@ def test_axes_are_those_of_the_layer(make, shape, path, expected):
     recipe = Recipe((Rule(lecun_uniform(), kind="bias"), *HE.rules[1:]))
     ledger = init_model_(model, HE if path != "bias" else recipe, seed=0)
     assert fans(ledger, path) == expected
+
+
+@pytest.mark.clause("recipes/12")
+@pytest.mark.parametrize(("make", "shape", "path", "expected"), LAYERS)
+def test_a_subclass_that_computes_otherwise_is_unknown(make, shape, path, expected):
+    model = sequential(make(), shape)
+    layer = model.layers[0]
+    inner = {id(v) for other in layer._flatten_layers(include_self=False) for v in other.variables}
+    own = [v for v in layer.trainable_variables if id(v) not in inner]
+    layer.__class__ = type("Other", (type(layer),), {"call": lambda self, x: x})
+    every = Recipe((Rule(zeros(), kind=("*", "unknown")),))
+    kinds = [entry.parameter.kind for entry in plan_model(model, every).entries]
+    assert kinds.count("unknown") == len(own)
+
+
+@pytest.mark.clause("recipes/15")
+@pytest.mark.parametrize(
+    ("layer", "shape", "name", "size"),
+    [
+        (lambda: layers.Dense(3), (7,), "units", 4),
+        (lambda: layers.Conv1D(6, 5), (9, 4), "filters", 7),
+        (lambda: layers.Conv1DTranspose(6, 5), (9, 4), "filters", 7),
+        (lambda: layers.DepthwiseConv1D(5), (9, 4), "depth_multiplier", 7),
+        (lambda: layers.SeparableConv1D(6, 5), (9, 4), "filters", 7),
+        (lambda: layers.Embedding(10, 6), (4,), "output_dim", 7),
+    ],
+)
+def test_a_shape_must_be_of_the_sizes_that_a_layer_knows(layer, shape, name, size):
+    model = sequential(layer(), shape)
+    setattr(model.layers[0], name, size)
+    kind = type(model.layers[0]).__name__
+    with pytest.raises(RecipeError, match=f"by the sizes of {kind}"):
+        plan_model(model, Recipe((Rule(zeros(), kind="*"),)))
 
 
 KINDS = [
@@ -189,7 +221,7 @@ def test_what_is_no_float_is_skipped_and_what_is_complex_is_so():
                                         initializer=lambda shape, dtype: tf.zeros(shape, dtype))  # fmt: skip
 
     model = sequential(Mixed(), (4,))
-    ledger = init_model_(model, Recipe((Rule(normal(std=2.0)),)), seed=0)
+    ledger = init_model_(model, Recipe((Rule(normal(std=2.0), match="*.wave"),)), seed=0)
     statuses = {e.parameter.path.rpartition(".")[2]: e.status for e in ledger.entries}
     assert statuses == {"count": "skipped", "wave": "initialized"}
     wave = model.layers[0].wave.numpy()
@@ -313,7 +345,7 @@ def test_unnamed_variables_do_not_depend_on_what_was_built_before():
         def build(self, shape):
             self.one, self.two = (self.add_weight(shape=(3, 4)) for _ in range(2))
 
-    recipe = Recipe((Rule(he_normal(), axes=Axes("in out")),))
+    recipe = Recipe((Rule(he_normal(), axes=Axes("in out"), layer="Unnamed"),))
     for _ in range(2):
         ledger = plan_model(sequential(Unnamed(), (3,)), recipe)
         assert [e.path for e in ledger.entries] == ["Unnamed_0.Variable_0", "Unnamed_0.Variable_1"]
@@ -424,8 +456,8 @@ def test_a_layer_of_ones_own_is_declared_in_one_call():
 
     model = sequential(Mine(), (16,))
     recipe = Recipe((Rule(he_normal()),))
-    message = r"got None for 'Mine_0\.kernel' of Mine, \(4, 16, 8\): declare\.register\(Mine, "
-    with pytest.raises(AxesError, match=message):
+    message = r"got 'Mine_0\.kernel' of Mine x1: kernel \(4, 16, 8\): declare\.register\(Mine, "
+    with pytest.raises(RecipeError, match=message):
         init_model_(model, recipe, seed=0)
     declare.register(Mine, lambda layer: {"kernel": Declaration(Axes("stack in out"))})
     assert fans(init_model_(model, recipe, seed=0), "kernel") == [(16, 8)]

@@ -353,3 +353,10 @@ def test_a_variable_is_initialized_in_place():
 def test_of_an_empty_shape_nothing_is_drawn():
     for scheme in (he_normal(), orthogonal()):
         assert init(scheme, (0, 3), IN_OUT, seed=0, path="w").shape == (0, 3)
+
+
+@pytest.mark.clause("schemes/4")
+def test_a_constant_array_broadcasts():
+    values = np.asarray([[0.0, 1.0, 4.0], [2.0, 2.0, 3.0]], "float32")
+    drawn = init(constant(value=values), (5, 2, 3), seed=0, path="w")
+    assert np.array_equal(drawn.numpy(), np.broadcast_to(values, (5, 2, 3)))

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 import torch
-from fanwise_torch import init_model_, plan_model
+from fanwise_torch import init_model_, materialize_, plan_model
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize, prune
 
@@ -14,6 +14,7 @@ from fanwise import (
     Recipe,
     RecipeError,
     Rule,
+    SourceError,
     he_normal,
     identity,
     lecun_uniform,
@@ -157,7 +158,7 @@ def test_an_original_that_another_layer_holds_is_not_written_behind_its_back():
         embedding, head = nn.Embedding(5, 3), nn.Linear(3, 5, bias=False)
         head.weight = embedding.weight
         parametrize.register_parametrization(head, "weight", Half(), unsafe=True)
-        rules = (Rule(status="frozen", match="0.weight"),) if left == "frozen" else ()
+        rules = (Rule(left_as="frozen", match="0.weight"),) if left == "frozen" else ()
         loaded = {"0.weight"} if left == "loaded" else ()
         before = embedding.weight.clone()
         with pytest.raises(RecipeError, match=r"'0\.weight' and '1\.weight' that share memory"):
@@ -372,3 +373,99 @@ def test_a_parametrization_without_an_inverse_is_an_error():
     with pytest.raises(RecipeError, match=r"`right_inverse`.*got Symmetric") as found:
         init_model_(layer, HE_LINEAR, seed=0)
     assert "parameter: weight" in found.value.__notes__
+
+
+class Rotary(nn.Module):
+    def __init__(self, dtype=torch.float32):
+        super().__init__()
+        self.linear = nn.Linear(4, 4)
+        self.register_buffer("frequencies", torch.ones(4, dtype=dtype), persistent=False)
+
+
+def planned_on_meta(make=Rotary, loaded=("frequencies",)):
+    with torch.device("meta"):
+        model = make()
+    return model, plan_model(model, HE_LINEAR, loaded=loaded)
+
+
+@pytest.mark.clause("recipes/13")
+def test_what_nothing_wrote_after_to_empty_is_an_error():
+    model, ledger = planned_on_meta()
+    model.to_empty(device="cpu")
+    with torch.no_grad():
+        model.linear.weight.fill_(7.0)
+    message = r"nothing has written since it was on meta: \['frequencies'\]"
+    with pytest.raises(RecipeError, match=message):
+        init_model_(model, ledger, seed=0, loaded=["frequencies"])
+    assert (model.linear.weight == 7).all()  # nothing is half written
+    model.frequencies.copy_(torch.arange(4.0))
+    init_model_(model, ledger, seed=0, loaded=["frequencies"])
+    assert torch.equal(model.frequencies, torch.arange(4.0))
+
+
+@pytest.mark.clause("recipes/13")
+@pytest.mark.parametrize(
+    "dtype", [torch.float32, torch.bfloat16, torch.float8_e4m3fn, torch.complex64, torch.int64,
+              torch.uint8]
+)  # fmt: skip
+def test_what_nothing_wrote_after_materialize_is_an_error(dtype):
+    model, ledger = planned_on_meta(lambda: Rotary(dtype))
+    assert materialize_(model, device="cpu") is model
+    with pytest.raises(RecipeError, match=r"\['frequencies'\]"):
+        init_model_(model, ledger, seed=0, loaded=["frequencies"])
+    model.frequencies = torch.ones(4).to(dtype)  # assigned, as a module's own code may
+    init_model_(model, ledger, seed=0, loaded=["frequencies"])
+
+
+@pytest.mark.clause("recipes/13")
+def test_a_frozen_parameter_that_nothing_wrote_is_an_error():
+    def frozen():
+        layer = nn.Linear(4, 4)
+        layer.bias.requires_grad_(False)
+        return layer
+
+    with torch.device("meta"):
+        model = frozen()
+    with pytest.raises(RecipeError, match="got none for 'bias' of Linear x1, frozen"):
+        plan_model(model, HE_LINEAR)
+    ledger = plan_model(model, HE_LINEAR, loaded=["bias"])
+    materialize_(model, device="cpu")
+    with pytest.raises(RecipeError, match=r"\['bias'\]"):
+        init_model_(model, ledger, seed=0, loaded=["bias"])
+
+
+def test_materialize_keeps_ties_and_what_has_values():
+    with torch.device("meta"):
+        model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+    model[1].weight = model[0].weight
+    model[1].bias = nn.Parameter(torch.ones(4))
+    model[0].bias.requires_grad_(False)
+    materialize_(model, device="cpu")
+    assert model[1].weight is model[0].weight
+    assert (model[1].bias == 1).all()
+    assert not model[0].bias.requires_grad
+    assert model[0].bias.isnan().all()
+
+
+@pytest.mark.parametrize(
+    ("model", "device", "message"),
+    [
+        (torch.empty(3), "cpu", "`model` must be a torch.nn.Module, got Tensor"),
+        (nn.Linear(3, 3), "meta", "`device` must have memory, got 'meta'"),
+    ],
+)
+def test_what_cannot_be_materialized(model, device, message):
+    with pytest.raises(SourceError, match=message):
+        materialize_(model, device=device)
+
+
+@pytest.mark.clause("recipes/14")
+def test_what_is_kept_has_values():
+    recipe = only(Rule(left_as="kept", kind="bias"), HE_LINEAR.rules[1])
+    layer = nn.Linear(4, 4)
+    before = layer.bias.detach().clone()
+    ledger = init_model_(layer, recipe, seed=0)
+    assert [entry.status for entry in ledger.entries] == ["initialized", "kept"]
+    assert torch.equal(layer.bias, before)
+    with pytest.raises(RecipeError, match="got none for 'bias' of Linear x1, kept"):
+        plan_model(layer.to("meta"), recipe)

@@ -430,3 +430,14 @@ def test_numpy_sees_what_was_drawn():
     array = np.zeros((3, 4), np.float32)
     init_(torch.from_numpy(array), ones())
     assert array.sum() == 12
+
+
+@pytest.mark.clause("schemes/4")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.complex64])
+def test_a_constant_array_broadcasts(dtype):
+    values = torch.tensor([[0.0, 1.0, 4.0], [2.0, 2.0, 3.0]])
+    drawn = init(constant(value=values), (5, 2, 3), dtype=dtype)
+    assert torch.equal(drawn, values.to(dtype).expand(5, 2, 3))
+    target = torch.empty(3, 2, 5, dtype=dtype).permute(2, 1, 0)
+    init_(target, constant(value=values))
+    assert torch.equal(target, drawn)

@@ -23,9 +23,10 @@ from ._errors import (
 )
 from ._fans import Fans, block_fans, fans
 from ._laws.joint import HaarOrthogonal, ZeroInflated
-from ._laws.real import Constant, Law, Normal, TruncatedNormal, Uniform
+from ._laws.real import Constant, Law, Normal, TruncatedNormal, Uniform, Values
+from ._models.declaration import Declaration
 from ._models.ledger import Entry, Ledger, Measured
-from ._models.parameter import Declaration, Parameter, model_from_data, model_to_data
+from ._models.parameter import Parameter, model_from_data, model_to_data
 from ._models.planning import plan_model
 from ._models.recipe import Recipe, Rule
 from ._schemes.elementwise import (
@@ -77,6 +78,7 @@ __all__ = [
     "SourceError",
     "TruncatedNormal",
     "Uniform",
+    "Values",
     "ZeroInflated",
     "__version__",
     "adapting",

@@ -23,11 +23,12 @@ from ._errors import annotate_errors
 from ._fans import Fan, block_fans
 from ._laws.complex import ComplexNormal, ComplexTruncatedNormal, ComplexUniform
 from ._laws.real import law_data
+from ._models.declaration import UNKNOWN, Declarations, Declared, declarations_of, declared_in
 from ._models.ledger import as_ledger
 from ._models.measure import Slices, measure, measure_entries, measure_host
 from ._models.norms import Norms, norms_in
-from ._models.parameter import Declarations, Declared, declared_in, describe
-from ._models.prepare import Found, check_valued, prepare
+from ._models.parameter import describe
+from ._models.prepare import Found, prepare
 from ._models.recipe import as_recipe
 from ._schemes.depth import Depth
 from ._schemes.elementwise import Family
@@ -54,16 +55,17 @@ __all__ = [
     "STREAM",
     "SampledSource",
     "Slices",
+    "UNKNOWN",
     "annotate_errors",
     "as_ledger",
     "as_recipe",
     "as_scheme",
     "block_fans",
-    "check_valued",
     "check_draw",
     "check_seed",
     "compute_dtype",
     "conformance",
+    "declarations_of",
     "declared_in",
     "describe",
     "draw",

@@ -27,6 +27,10 @@ RECIPE = Recipe(
         Rule(he_normal().over_depth(2), match="*.weight", axes=Axes("out in")),
     )
 )
+# Of a file of arrays, nobody knows what they are for.
+NAMED = Recipe(
+    [Rule(zeros(), match="*.bias"), Rule(he_normal(), match="*.weight", axes=Axes("out in"))]
+)
 MODEL = (
     Parameter("fc.weight", (80, 20), Axes("out in")),
     Parameter("fc.bias", (80,), Axes("out"), kind="bias"),
@@ -37,8 +41,12 @@ MODEL = (
 @pytest.fixture
 def files(tmp_path):
     (tmp_path / "model.json").write_text(json.dumps(model_to_data(MODEL)))
-    (tmp_path / "recipe.json").write_text(json.dumps(RECIPE.to_data()))
+    write(tmp_path, RECIPE)
     return tmp_path
+
+
+def write(files, recipe):
+    (files / "recipe.json").write_text(json.dumps(recipe.to_data()))
 
 
 def command(files, model="model.json", out="out.safetensors", *more):
@@ -90,6 +98,7 @@ def test_shapes_may_come_from_a_safetensors_file(files):
         {"fc.weight": np.ones((80, 20), "float32"), "fc.bias": np.ones(80, "float32")},
         files / "model.safetensors",
     )
+    write(files, NAMED)
     assert main(command(files, "model.safetensors", "out.safetensors", "--quiet")) == 0
     assert load_file(files / "out.safetensors")["fc.weight"].shape == (80, 20)
 
@@ -99,8 +108,7 @@ def test_integers_are_skipped(files, capsys):
         {"a.weight": np.ones((8, 2), "float32"), "steps": np.ones((), "int64")},
         files / "m.safetensors",
     )
-    rules = (Rule(normal(std=1.0)),)
-    (files / "recipe.json").write_text(json.dumps(Recipe(rules).to_data()))
+    write(files, Recipe([Rule(normal(std=1.0), match="*.weight")]))
     assert main(command(files, "m.safetensors")) == 0
     assert capsys.readouterr().out.splitlines()[2].split() == ["steps", "()", "skipped"]
     assert list(load_file(files / "out.safetensors")) == ["a.weight"]
@@ -117,6 +125,7 @@ def test_only_the_header_of_a_safetensors_file_is_read(files):
     with path.open("wb") as file:
         file.write(struct.pack("<Q", len(header)) + header)
         file.truncate(8 + len(header) + (4 << 40))
+    write(files, NAMED)
     plan = ["plan", str(path), "--recipe", str(files / "recipe.json")]
     assert main(plan) == 0
 

@@ -332,3 +332,10 @@ def test_blocks_may_have_schemes_of_their_own(indexed):
     assert (drawn[4:6] != 0).all()
     with pytest.raises(SchemeError, match="`schemes` must be one for each of 4 blocks, got 3"):
         resolve(by_block(schemes=(zeros(), ones(), zeros())), (8,), bias)
+
+
+@pytest.mark.clause("schemes/4")
+def test_a_window_of_a_constant_array_is_its_own_values(indexed):
+    plan = resolve(constant(value=[[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]), (5, 3, 2))
+    box = draw(plan, indexed(0), window=[(1, 3), (1, 2), (0, 2)])
+    assert np.array_equal(box, [[[2.0, 3.0]], [[2.0, 3.0]]])

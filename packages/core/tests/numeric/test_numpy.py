@@ -422,6 +422,14 @@ def test_norms_are_those_of_the_weight_as_it_was_drawn(dtype):
     rtol = {"float32": 1e-6, "bfloat16": 2**-8, "complex128": 1e-12}[dtype]
     np.testing.assert_allclose(arrays["g"].astype("float64").ravel(), expected, rtol=rtol)
     assert arrays["g"].shape == (1, 9, 1)
-    left = Recipe([Rule(status="loaded", match="v")])
-    with pytest.raises(RecipeError, match=r"must have values where nothing is drawn.*'v'"):
+    left = Recipe([Rule(left_as="loaded", match="v")])
+    with pytest.raises(RecipeError, match=r"must be drawn where values of them are needed.*'v'"):
         init_model([scale, weight], left, seed=0)
+
+
+@pytest.mark.clause("schemes/4")
+@pytest.mark.parametrize("dtype", ["float32", "float16", "complex64"])
+def test_a_constant_array_broadcasts(dtype):
+    values = np.asarray([[0.0, 1.0, 4.0], [2.0, 2.0, 3.0]])
+    drawn = init(constant(value=values), (5, 2, 3), dtype=dtype)
+    assert np.array_equal(drawn, np.broadcast_to(values.astype(dtype), (5, 2, 3)))

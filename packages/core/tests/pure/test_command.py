@@ -28,7 +28,7 @@ def files(tmp_path):
 def test_plan_prints_the_ledger(files, capsys):
     assert main(["plan", files[0], "--recipe", files[1]]) == 0
     assert capsys.readouterr().out.splitlines()[1].split() == (
-        ["fc.weight", "(8,", "2)", "out", "in", "(2,", "8)", "normal", "1"]
+        ["fc.weight", "(8,", "2)", "out", "in", "declared", "(2,", "8)", "normal", "1"]
     )
 
 

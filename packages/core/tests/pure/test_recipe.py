@@ -65,7 +65,7 @@ RECIPE = Recipe(
         Rule(normal(std=0.02).over_depth(2), match="*.proj.weight", note="residual"),
         Rule(normal(std=1.0), match="phase"),
         Rule(orthogonal(), match="layers.*.attn.*"),
-        Rule(status="frozen", kind="embedding", note="from a tokenizer's model"),
+        Rule(left_as="frozen", kind="embedding", note="from a tokenizer's model"),
     ),
     name="test",
     reference="none",
@@ -163,7 +163,7 @@ def test_models_round_trip():
 def test_the_table_has_a_line_for_every_parameter():
     lines = str(plan_model(MODEL, RECIPE)).splitlines()
     assert len(lines) == 1 + len(MODEL)
-    assert lines[0].split() == ["path", "shape", "axes", "fans", "law", "std"]
+    assert lines[0].split() == ["path", "shape", "axes", "known", "fans", "law", "std"]
     assert lines[9].endswith("tied to embed.weight")
     assert "(8, 8)" in lines[2]
 
@@ -235,7 +235,7 @@ def plan(*rules, parameters=MODEL[1:3]):
         ),
         (
             plan(
-                Rule(status="frozen", match="head.*"),
+                Rule(left_as="frozen", match="head.*"),
                 Rule(normal(std=1.0)),
                 parameters=[MODEL[0], MODEL[8]],
             ),
@@ -285,11 +285,11 @@ def plan(*rules, parameters=MODEL[1:3]):
         (lambda: Recipe.from_data({"format": "recipe", "version": True}), RecipeError, "`version` must be 1, got True"),
         (lambda: Recipe.from_data({"format": "recipe", "version": 1, "name": 5}), RecipeError, "`name` must be a string, got 5"),
         (lambda: Rule(ones(), optional="yes"), RecipeError, "`optional` must be true or false, got 'yes'"),
-        (lambda: Rule(), RecipeError, "one of `scheme` and `status` must be given, got None and None for '*'"),
+        (lambda: Rule(), RecipeError, "one of `scheme` and `left_as` must be given, got None and None for '*'"),
         (
-            lambda: Rule(status="trained"),
+            lambda: Rule(left_as="trained"),
             RecipeError,
-            "`status` must be one of 'frozen', 'loaded', 'skipped', got 'trained'",
+            "`left_as` must be one of 'frozen', 'kept', 'loaded', 'skipped', got 'trained'",
         ),
         (lambda: normal(std=1.0).over_depth(0), SchemeError, "`layers` must be at least 1, got 0"),
         (lambda: normal(std=1.0).over_depth(1, power=math.nan), SchemeError, "`power` must be a number, got nan"),
@@ -312,8 +312,8 @@ def plan(*rules, parameters=MODEL[1:3]):
         (
             lambda: Recipe.from_data({"format": "recipe", "version": 1, "rules": [{"pattern": "*"}]}),
             RecipeError,
-            "`rule` must have only the keys ['axes', 'fans_of', 'kind', 'match', 'note', 'optional', 'padding', "
-            "'scheme', 'status'], got ['pattern']",
+            "`rule` must have only the keys ['axes', 'fans_of', 'kind', 'layer', 'left_as', 'match', "
+            "'note', 'optional', 'padding', 'role', 'scheme'], got ['pattern']",
         ),
         (
             lambda: Recipe.from_data({"format": "recipe", "version": 1, "rules": [{"scheme": "hee"}]}),
@@ -474,7 +474,6 @@ def test_what_is_loaded_may_be_called_by_another_name():
 @pytest.mark.parametrize(
     ("declarations", "message"),
     [
-        (None, "`declare` must return a mapping for Mine, got None"),
         (
             {"w": LINEAR},
             r"`declare` must return Declarations for Mine, got Axes\('out in'\) for 'w'",
@@ -554,7 +553,7 @@ def test_a_rule_speaks_of_weights_unless_it_names_kinds():
     assert matched(Rule(ones())) == ["weight", "embedding"]
     assert matched(Rule(ones(), kind=("bias", "own"))) == ["bias", "own"]
     assert matched(Rule(ones(), kind="*")) == list(kinds)
-    assert matched(Rule(status="loaded")) == list(kinds)
+    assert matched(Rule(left_as="loaded")) == list(kinds)
 
 
 def test_all_missing_axes_are_in_one_error():
@@ -597,7 +596,7 @@ def weight_norm(axes=(0,), shape=(4,), of="v"):
 def test_norms_of_a_weight_are_derived_unless_a_rule_is_for_them():
     ledger = plan_model(weight_norm(), he_normal())
     assert [entry.status for entry in ledger.entries] == ["initialized", "derived"]
-    assert str(ledger).splitlines()[2].split() == ["g", "(4)", "norms", "of", "v"]
+    assert str(ledger).splitlines()[2].split() == ["g", "(4)", "declared", "norms", "of", "v"]
     assert Ledger.from_data(json.loads(json.dumps(ledger.to_data()))) == ledger
     assert model_from_data(model_to_data(weight_norm())) == tuple(weight_norm())
     (found,) = norms_in(ledger)

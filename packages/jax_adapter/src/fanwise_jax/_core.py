@@ -27,6 +27,7 @@ from fanwise import (
 )
 from fanwise.adapting import (
     DTYPES as DTYPES,
+    UNKNOWN as UNKNOWN,
     Box as Box,
     Declarations as Declarations,
     Declared as Declared,
@@ -34,9 +35,9 @@ from fanwise.adapting import (
     Found as Found,
     SampledSource as SampledSource,
     annotate_errors as annotate_errors,
-    check_valued as check_valued,
     compute_dtype as compute_dtype,
     conformance as conformance,
+    declarations_of as declarations_of,
     declared_in as declared_in,
     describe as describe,
     draw as draw,

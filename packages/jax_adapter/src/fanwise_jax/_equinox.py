@@ -54,7 +54,8 @@ def _(layer: eqx.nn.ConvTranspose) -> Declarations:
     try:
         axes = layers.equinox.conv_transpose(taps, groups=groups, stride=stride)
     except AxesError:  # grouped and strided: no axes say it, and to guess would be worse
-        return {"bias": Declaration(layers.equinox.bias(layer.num_spatial_dims), "bias")}
+        units = Declaration(layers.equinox.bias(layer.num_spatial_dims), "bias")
+        return {"weight": Declaration(), "bias": units}
     return _convolution(layer, axes)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flax import linen, nnx
 
-from ._core import Axes, Declaration, Declarations, Declared, constant, layers
+from ._core import UNKNOWN, Axes, Declaration, Declarations, Declared, constant, layers
 from ._layers import (
     BUFFER,
     LORA_B,
@@ -54,7 +54,19 @@ def _shape_of_kernel(layer: Any) -> Shape:
     return tuple(layer.kernel_shape)
 
 
-@declare.register(linen.Dense)
+@declare.register
+def _(layer: linen.Dense) -> Declarations:
+    units = layer.features
+    kernel = Declaration(layers.flax.dense(), shape=(None, units))
+    return {"kernel": kernel, "bias": replace(bias("kernel"), shape=(units,))}
+
+
+@declare.register
+def _(layer: linen.Embed) -> Declarations:
+    shape = (layer.num_embeddings, layer.features)
+    return {"embedding": Declaration(layers.flax.embedding(), "embedding", shape=shape)}
+
+
 @declare.register(params_of_lstm(linen))
 @declare.register(nnx.Linear)
 def _(layer: Any) -> Declarations:
@@ -121,9 +133,8 @@ def _(layer: Any) -> Declarations:
     return {"kernel": _kernel(layer, axes), "bias": _bias(layer)}
 
 
-@declare.register(linen.Embed)
-@declare.register(nnx.Embed)
-def _(layer: Any) -> Declarations:
+@declare.register
+def _(layer: nnx.Embed) -> Declarations:
     return {"embedding": _kernel(layer, layers.flax.embedding(), "embedding")}
 
 
@@ -234,8 +245,7 @@ def _(layer: nnx.bridge.ToLinen) -> Declarations:
         return layer.nnx_class(*layer.args, **layer.kwargs, **streams)
 
     return {
-        leaf.path: look_up(leaf.segments[-1], leaf.value.shape, leaf.layers)
-        or Declaration.of_name(leaf.segments[-1])
+        leaf.path: look_up(leaf.segments[-1], leaf.value.shape, leaf.layers) or UNKNOWN
         for leaf in walk(nnx.eval_shape(make))
         if is_array(leaf.value)
     }
@@ -279,7 +289,7 @@ def trace(
                 continue
             known = look_up(name, leaf.value.shape, around, places[leaf.segments])
             is_param = leaf.segments[0] == "params"
-            declared[leaf.path] = known or (Declaration.of_name(name) if is_param else BUFFER)
+            declared[leaf.path] = known or (UNKNOWN if is_param else BUFFER)
         modules.clear()  # they hold what was traced
 
     with linen.intercept_methods(record):

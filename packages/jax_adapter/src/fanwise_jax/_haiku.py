@@ -7,7 +7,7 @@ from typing import Any
 
 import haiku as hk
 
-from ._core import Axes, Declaration, Declarations, layers
+from ._core import UNKNOWN, Axes, Declaration, Declarations, layers
 from ._layers import (
     bias,
     bias_of_norm,
@@ -22,14 +22,16 @@ from ._tree import abstract_init, walk
 
 @declare.register
 def _(layer: hk.Linear) -> Declarations:
-    return {"w": Declaration(layers.haiku.linear()), "b": bias("w")}
+    weight = Declaration(layers.haiku.linear(), shape=(None, layer.output_size))
+    return {"w": weight, "b": replace(bias("w"), shape=(layer.output_size,))}
 
 
 @declare.register
 def _(layer: hk.ConvND) -> Declarations:
     taps, groups = layer.num_spatial_dims, layer.feature_group_count
     axes = layers.haiku.conv(taps, groups=groups, stride=layer.stride)
-    return {"w": Declaration(axes), "b": _channel_bias}
+    shape = (*layer.kernel_shape, None, layer.output_channels)
+    return {"w": Declaration(axes, shape=shape), "b": _channel_bias}
 
 
 @declare.register
@@ -51,7 +53,8 @@ def _(layer: Any) -> Declarations:
 
 @declare.register
 def _(layer: hk.Embed) -> Declarations:
-    return {"embeddings": Declaration(layers.haiku.embedding(), "embedding")}
+    shape = (layer.vocab_size, layer.embed_dim)
+    return {"embeddings": Declaration(layers.haiku.embedding(), "embedding", shape=shape)}
 
 
 @declare.register
@@ -128,7 +131,7 @@ def trace(
             module_name, name = leaf.segments
             around = layers_around(module_name.split("/"), name, modules)
             known = look_up(name, leaf.value.shape, around)
-            declared[leaf.path] = known or Declaration.of_name(name)
+            declared[leaf.path] = known or UNKNOWN
         modules.clear()  # they hold what was traced
 
     with hk.intercept_methods(record):

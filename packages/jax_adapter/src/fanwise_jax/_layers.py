@@ -13,7 +13,17 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ._core import Axes, Declaration, Declarations, declared_in, layers, normal, ones, zeros
+from ._core import (
+    Axes,
+    Declaration,
+    Declarations,
+    declarations_of,
+    declared_in,
+    layers,
+    normal,
+    ones,
+    zeros,
+)
 
 Shape = tuple[int, ...]
 
@@ -44,9 +54,9 @@ def declare(layer: Any, /) -> Declarations:
     -------
     mapping of str to Declaration, or to a function from a shape to one
         By name; ``"inner.kernel"`` is the parameter of a layer within, which it then declares
-        instead of that layer. What is not declared has no axes, and is a "bias" if its name ends
-        so, else a "weight". A parameter of more axes than are declared is stacked along the first
-        of them, as by `vmap` and `scan`.
+        instead of that layer. What is not declared is "unknown". A subclass that computes
+        something else, by a `__call__` of its own, is another type. A parameter of more axes
+        than are declared is stacked along the first of them, as by `vmap` and `scan`.
 
     Examples
     --------
@@ -95,6 +105,8 @@ def sized(declared: Declaration, own: Sequence[int]) -> Callable[[Shape], Declar
 
     def of_shape(shape: Shape) -> Declaration:
         places, axes = stacks(tuple(own), shape), declared.axes
+        if not places:
+            return replace(declared, shape=tuple(own))  # which is an error
         if axes is None or len(places) != 1:
             return replace(declared, axes=None)
         return replace(declared, axes=with_stacks(axes, places[0], len(shape)))
@@ -156,7 +168,8 @@ def look_up(
     """
     own = tuple(n for i, n in enumerate(shape) if i not in (stacked or ()))
     for path, layer in around:
-        declared = declared_in(declare(layer), path, own, owner=type(layer).__name__)
+        declarations, known = declarations_of(layer, declare, ("__call__",), tuple(LIBRARIES))
+        declared = declared_in(declarations, path, own, owner=type(layer).__name__, known=known)
         if declared is None:
             continue
         if declared.fans_of is not None:  # from the declaring layer to the parameter's own
@@ -170,7 +183,11 @@ def look_up(
         if axes is None or added <= 0:
             return declared
         if stacked is None:
-            return replace(declared, axes=None)
+            return replace(declared, axes=None, shape=None)
         places = stacked if len(stacked) == added else range(added)
-        return replace(declared, axes=with_stacks(axes, places, len(shape)))
+        sizes = None
+        if declared.shape is not None:
+            inner = iter(declared.shape)
+            sizes = tuple(None if i in places else next(inner) for i in range(len(shape)))
+        return replace(declared, axes=with_stacks(axes, places, len(shape)), shape=sizes)
     return None

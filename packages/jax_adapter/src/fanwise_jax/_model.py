@@ -12,6 +12,7 @@ import numpy as np
 
 from ._core import (
     DTYPES,
+    UNKNOWN,
     AxesError,
     Declaration,
     Found,
@@ -22,7 +23,6 @@ from ._core import (
     RecipeError,
     Scheme,
     annotate_errors,
-    check_valued,
     describe,
     measure_entries,
     measure_host,
@@ -68,9 +68,10 @@ def plan_model(
     >>> from fanwise import Axes, Recipe, Rule, glorot_normal
     >>> from fanwise_jax import plan_model
     >>> shapes = {"kernel": jax.ShapeDtypeStruct((4, 8), "bfloat16")}
-    >>> print(plan_model(shapes, Recipe([Rule(glorot_normal(), axes=Axes("in out"))])))
-    path    shape   axes    fans    law     std
-    kernel  (4, 8)  in out  (4, 8)  normal  0.408248
+    >>> recipe = Recipe([Rule(glorot_normal(), match="kernel", axes=Axes("in out"))])
+    >>> print(plan_model(shapes, recipe))
+    path    shape   axes    known  fans    law     std
+    kernel  (4, 8)  in out  rule   (4, 8)  normal  0.408248
     """
     leaves, _ = open_tree(model)
     return _prepare(leaves, recipe, declarations, loaded)
@@ -135,11 +136,11 @@ def init_model(
     >>> model = eqx.nn.MLP(4, 2, 8, depth=1, key=jax.random.key(0))
     >>> model, ledger = init_model(model, he_normal(), key=jax.random.key(1))
     >>> print(ledger)
-    path             shape   axes    fans    law       std
-    layers.0.weight  (8, 4)  out in  (4, 8)  normal    0.707107
-    layers.0.bias    (8)     out             constant  = 0
-    layers.1.weight  (2, 8)  out in  (8, 2)  normal    0.5
-    layers.1.bias    (2)     out             constant  = 0
+    path             shape   axes    known  fans    law       std
+    layers.0.weight  (8, 4)  out in  layer  (4, 8)  normal    0.707107
+    layers.0.bias    (8)     out     layer          constant  = 0
+    layers.1.weight  (2, 8)  out in  layer  (8, 2)  normal    0.5
+    layers.1.bias    (2)     out     layer          constant  = 0
     """
     check_key(key)
     leaves, rebuild = open_tree(model)
@@ -185,10 +186,11 @@ def measure_model(model: Any, ledger: Ledger, /) -> dict[str, Measured]:
     Examples
     --------
     >>> import jax
-    >>> from fanwise import normal
+    >>> from fanwise import Recipe, Rule, normal
     >>> from fanwise_jax import init_model, measure_model
     >>> shapes = {"w": jax.ShapeDtypeStruct((256, 256), "float32")}
-    >>> measured = measure_model(*init_model(shapes, normal(std=0.02), key=jax.random.key(0)))
+    >>> recipe = Recipe([Rule(normal(std=0.02), match="w")])
+    >>> measured = measure_model(*init_model(shapes, recipe, key=jax.random.key(0)))
     >>> abs(measured["w"].std_z) < 4
     True
     """
@@ -210,12 +212,6 @@ def _norms(weight: jax.Array, axes: tuple[int, ...]) -> jax.Array:
 def _undrawn(key: jax.Array, arrays: Mapping[str, Leaf], ledger: Ledger) -> dict[str, jax.Array]:
     """Values for what has a shape alone and is not drawn: random streams, counts and flags."""
     values: dict[str, jax.Array] = {}
-    drawn = {entry.path for entry in ledger.entries if entry.plan is not None}
-    missing = [
-        one.weight
-        for one in norms_in(ledger)
-        if one.weight not in drawn and is_shape(arrays[one.weight].value)
-    ]
     shapes = [
         entry
         for entry in ledger.entries
@@ -229,11 +225,8 @@ def _undrawn(key: jax.Array, arrays: Mapping[str, Leaf], ledger: Ledger) -> dict
             values[entry.path] = jnp.zeros(leaf.value.shape, leaf.value.dtype)
         elif isinstance(start, int):
             values[entry.path] = jnp.full(leaf.value.shape, start, leaf.value.dtype)
-        elif is_a(leaf.variable, "flax", "RngKey"):
+        else:  # of random streams: others without values are errors
             values[entry.path] = _keys_like(leaf.value, JaxSource(key, entry.stream).key)
-        else:
-            missing.append(entry.path)
-    check_valued(missing, "shapes alone")
     return values
 
 
@@ -286,8 +279,8 @@ def _prepare(
             found.append(_found(leaf, given, is_variables, starts))
     try:
         return prepare(found, recipe, loaded=loaded)
-    except AxesError as error:
-        if is_variables and not given:
+    except (AxesError, RecipeError) as error:
+        if is_variables and not given and "unknown" in {one.parameter.kind for one in found}:
             error.add_note("variables do not know their layers: trace_declarations(module, ...)")
         raise
 
@@ -325,20 +318,34 @@ def _found(
     is_state = given is None and (
         _is_state(leaf, declared) or (is_variables and leaf.segments[0] != "params")
     )
-    known = declared or Declaration.of_name(name)
     dtype_of = "" if jnp.issubdtype(dtype, jax.dtypes.extended) else jnp.dtype(dtype).name
-    if is_state or dtype_of not in DTYPES:
-        known = replace(known, kind="buffer")
-        start = starts.get(id(leaf.value))
-        if start is not None and not isinstance(start, int) and known.default is None:
-            known = replace(known, default=start)
-    if known.kind == "buffer" and not is_shape(leaf.value):
-        known = replace(known, default=None)  # it has values already
-    layer = leaf.layer_name
-    parameter = describe(".".join(around), name, shape, dtype_of, known, layer=layer)
+    is_buffer = is_state or dtype_of not in DTYPES
+    start = starts.get(id(leaf.value))
+    if is_buffer and isinstance(start, Scheme):
+        declared = replace(declared or UNKNOWN, default=(declared or UNKNOWN).default or start)
+    parameter = describe(
+        ".".join(around),
+        name,
+        shape,
+        dtype_of,
+        declared,
+        layer=leaf.layer_name,
+        is_buffer=is_buffer,
+        valued=not is_shape(leaf.value) or isinstance(start, int) or _is_stream(leaf),
+    )
     # A leaf that is of no variable is one of its own, even if its array is another's.
     storage = id(leaf if leaf.variable is None else leaf.variable)
-    return Found(parameter, dtype_of if dtype_of not in DTYPES else dtype_name(dtype), storage)
+    return Found(
+        parameter,
+        dtype_of if dtype_of not in DTYPES else dtype_name(dtype),
+        storage,
+        layer_shape=None if declared is None else declared.shape,
+    )
+
+
+def _is_stream(leaf: Leaf) -> bool:
+    """Whether it is of a stream of random numbers, which `init_model` makes anew."""
+    return any(is_a(leaf.variable, "flax", name) for name in ("RngCount", "RngKey"))
 
 
 def _is_state(leaf: Leaf, declared: Declaration | None) -> bool:

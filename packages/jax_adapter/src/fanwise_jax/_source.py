@@ -40,10 +40,11 @@ class JaxSource(SampledSource):
     One parameter of a model, alone, as `init_model` draws it:
 
     >>> import jax
-    >>> from fanwise import normal
+    >>> from fanwise import Recipe, Rule, normal
     >>> from fanwise_jax import JaxSource, init_model, initializer
     >>> key, shapes = jax.random.key(0), {"fc": {"w": jax.ShapeDtypeStruct((4, 8), "float32")}}
-    >>> model, _ = init_model(shapes, normal(std=1.0), key=key)
+    >>> recipe = Recipe([Rule(normal(std=1.0), match="fc.w")])
+    >>> model, _ = init_model(shapes, recipe, key=key)
     >>> w = initializer(normal(std=1.0))(JaxSource(key, "fc.w").key, (4, 8))
     >>> bool((w == model["fc"]["w"]).all())
     True

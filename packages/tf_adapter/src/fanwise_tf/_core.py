@@ -36,6 +36,7 @@ from fanwise.adapting import (
     check_draw as check_draw,
     check_seed as check_seed,
     conformance as conformance,
+    declarations_of as declarations_of,
     declared_in as declared_in,
     describe as describe,
     draw as draw,

@@ -35,8 +35,9 @@ def declare(layer: Any, /) -> Declarations:
     Returns
     -------
     mapping of str to Declaration, or to a function from a shape to one
-        By name. What is not declared has no axes, and is a "bias" if its name ends so, else a
-        "weight"; or a "buffer", if it is not trainable in a layer that is.
+        By name. What is not declared is "unknown", or a "buffer", if it is not trainable in
+        a layer that is. A subclass that computes something else, by a
+        `call` of its own, is another type of layer.
 
     Examples
     --------
@@ -55,13 +56,20 @@ def declare(layer: Any, /) -> Declarations:
     return {}
 
 
-def _bias(of: str | None = "kernel", axes: Axes | None = None) -> Declaration:
-    return Declaration(axes or layers.keras.bias(), "bias", fans_of=of)
+Sizes = tuple[int | None, ...]
+
+
+def _bias(
+    of: str | None = "kernel", axes: Axes | None = None, shape: Sizes | None = None
+) -> Declaration:
+    return Declaration(axes or layers.keras.bias(), "bias", fans_of=of, shape=shape)
 
 
 @declare.register
 def _(layer: keras_layers.Dense) -> Declarations:
-    return {**_weight("kernel", layers.keras.dense()), "bias": _bias(_unpacked(layer))}
+    units = layer.units
+    weight = _weight("kernel", layers.keras.dense(), shape=(None, units))
+    return {**weight, "bias": _bias(_unpacked(layer), shape=(units,))}
 
 
 def _unpacked(layer: Any) -> str | None:
@@ -69,11 +77,13 @@ def _unpacked(layer: Any) -> str | None:
     return None if getattr(layer, "quantization_mode", None) == "int4" else "kernel"
 
 
-def _weight(name: str, axes: Axes, kind: str = "weight") -> dict[str, Declaration]:
+def _weight(
+    name: str, axes: Axes, kind: str = "weight", shape: Sizes | None = None
+) -> dict[str, Declaration]:
     """A weight, the factors of its change of low rank, and what scales it in float8."""
     first = Axes(axes.roles, one_hot=axes.one_hot)  # the last axis being the rank
     return {
-        name: Declaration(axes, kind),
+        name: Declaration(axes, kind, shape=shape),
         **{
             f"{scaled}_{what}": BUFFER
             for scaled in ("inputs", name, "outputs_grad")
@@ -97,70 +107,90 @@ def _(layer: keras_layers.EinsumDense) -> Declarations:
 @declare.register
 def _(layer: BaseConv) -> Declarations:
     axes = layers.keras.conv(layer.rank, groups=layer.groups, stride=tuple(layer.strides))
-    return {**_weight("kernel", axes), "bias": _bias()}
+    shape = (*layer.kernel_size, None, layer.filters)
+    return {**_weight("kernel", axes, shape=shape), "bias": _bias(shape=(layer.filters,))}
 
 
 @declare.register
 def _(layer: BaseConvTranspose) -> Declarations:
     axes = layers.keras.conv_transpose(layer.rank, stride=tuple(layer.strides))
-    return {"kernel": Declaration(axes), "bias": _bias()}
+    shape = (*layer.kernel_size, layer.filters, None)
+    return {"kernel": Declaration(axes, shape=shape), "bias": _bias(shape=(layer.filters,))}
 
 
 @declare.register
 def _(layer: BaseDepthwiseConv) -> Declarations:
-    return {"kernel": Declaration(_depthwise(layer)), "bias": _bias()}
+    return {"kernel": _depthwise(layer), "bias": _bias()}
 
 
 @declare.register
 def _(layer: BaseSeparableConv) -> Declarations:
     return {
-        "depthwise_kernel": Declaration(_depthwise(layer)),
-        "pointwise_kernel": Declaration(layers.keras.conv(layer.rank)),
-        "bias": _bias("pointwise_kernel"),
+        "depthwise_kernel": _depthwise(layer),
+        "pointwise_kernel": Declaration(
+            layers.keras.conv(layer.rank), shape=(*(1,) * layer.rank, None, layer.filters)
+        ),
+        "bias": _bias("pointwise_kernel", shape=(layer.filters,)),
     }
 
 
-def _depthwise(layer: Any) -> Axes:
-    return layers.keras.depthwise_conv(layer.rank, stride=tuple(layer.strides))
+def _depthwise(layer: Any) -> Declaration:
+    axes = layers.keras.depthwise_conv(layer.rank, stride=tuple(layer.strides))
+    return Declaration(axes, shape=(*layer.kernel_size, None, layer.depth_multiplier))
 
 
 @declare.register
 def _(layer: keras_layers.Embedding) -> Declarations:
     return {
-        **_weight("embeddings", layers.keras.embedding(), "embedding"),
+        **_weight(
+            "embeddings",
+            layers.keras.embedding(),
+            "embedding",
+            (layer.input_dim, layer.output_dim),
+        ),
         "reverse_embeddings": Declaration(layers.keras.dense()),  # from units back to tokens
     }
 
 
 @declare.register
 def _(layer: keras_layers.SimpleRNNCell) -> Declarations:
-    return _gates(layers.keras.rnn(), layers.keras.bias())
+    return _gates(layer, 1, layers.keras.rnn(), layers.keras.bias())
 
 
 @declare.register
 def _(layer: keras_layers.LSTMCell) -> Declarations:
-    return _gates(layers.keras.lstm(), layers.keras.bias(4))
+    return _gates(layer, 4, layers.keras.lstm(), layers.keras.bias(4))
 
 
 @declare.register
 def _(layer: keras_layers.GRUCell) -> Declarations:
     # With `reset_after`, a bias each for the input and the state.
     biases = Axes("stack out", blocks={"out": 3}) if layer.reset_after else layers.keras.bias(3)
-    return _gates(layers.keras.gru(), biases)
+    return _gates(layer, 3, layers.keras.gru(), biases)
 
 
 @declare.register
 def _(layer: ConvLSTMCell) -> Declarations:
-    kernel = Declaration(layers.keras.conv_lstm(layer.rank, stride=tuple(layer.strides)))
+    units = 4 * layer.filters
+    kernel = Declaration(
+        layers.keras.conv_lstm(layer.rank, stride=tuple(layer.strides)),
+        shape=(*layer.kernel_size, None, units),
+    )
     # The convolution of the state has a stride of 1.
-    recurrent = Declaration(layers.keras.conv_lstm(layer.rank))
-    bias = _bias(axes=layers.keras.bias(4))
+    recurrent = Declaration(
+        layers.keras.conv_lstm(layer.rank), shape=(*layer.kernel_size, layer.filters, units)
+    )
+    bias = _bias(axes=layers.keras.bias(4), shape=(units,))
     return {"kernel": kernel, "recurrent_kernel": recurrent, "bias": bias}
 
 
-def _gates(kernel: Axes, bias: Axes) -> Declarations:
-    weight = Declaration(kernel)
-    return {"kernel": weight, "recurrent_kernel": weight, "bias": _bias(axes=bias)}
+def _gates(layer: Any, count: int, kernel: Axes, bias: Axes) -> Declarations:
+    units = count * layer.units
+    return {
+        "kernel": Declaration(kernel, shape=(None, units)),
+        "recurrent_kernel": Declaration(kernel, shape=(layer.units, units)),
+        "bias": _bias(axes=bias, shape=(units,) if len(bias.roles) == 1 else (2, units)),
+    }
 
 
 @declare.register(keras_layers.LayerNormalization)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -13,7 +13,6 @@ import numpy as np
 
 from ._core import (
     DTYPES,
-    Declaration,
     Found,
     Ledger,
     Measured,
@@ -23,6 +22,7 @@ from ._core import (
     SourceError,
     annotate_errors,
     check_seed,
+    declarations_of,
     declared_in,
     describe,
     draw,
@@ -142,11 +142,11 @@ def init_model_(
     >>> layers = [keras.layers.Dense(8), keras.layers.Dense(2)]
     >>> model = keras.Sequential([keras.Input((4,)), *layers])
     >>> print(init_model_(model, he_normal(), seed=0))
-    path            shape   axes    fans    law       std
-    Dense_0.kernel  (4, 8)  in out  (4, 8)  normal    0.707107
-    Dense_0.bias    (8)     out             constant  = 0
-    Dense_1.kernel  (8, 2)  in out  (8, 2)  normal    0.5
-    Dense_1.bias    (2)     out             constant  = 0
+    path            shape   axes    known  fans    law       std
+    Dense_0.kernel  (4, 8)  in out  layer  (4, 8)  normal    0.707107
+    Dense_0.bias    (8)     out     layer          constant  = 0
+    Dense_1.kernel  (8, 2)  in out  layer  (8, 2)  normal    0.5
+    Dense_1.bias    (2)     out     layer          constant  = 0
     """
     seed = check_seed(seed)
     targets, ledger = _prepare(model, recipe, loaded, restart_statistics)
@@ -228,7 +228,7 @@ def _check_variables(layer: Any, path: tuple[str, ...]) -> None:
 
 def _targets(layer: Any, path: tuple[str, ...], restart: bool) -> Iterator[Target]:
     """The variables of a layer itself, and then those of the layers within it."""
-    declarations = declare(layer)
+    declarations = declarations_of(layer, declare, ("call",), ("keras",), keras.Layer)
     inner = layers_within(layer)
     variables = _own_variables(layer, inner)
     names = _names((variable.name, "Variable") for variable in variables)
@@ -249,16 +249,24 @@ def _found(
     restart: bool,
 ) -> Found:
     shape, owner = tuple(variable.shape), type(layer).__name__
-    declared = declared_in(declarations, variable.name, shape, owner=owner)
-    if declared is None:
-        is_buffer = layer.trainable and not variable.trainable
-        declared = Declaration(kind="buffer") if is_buffer else Declaration.of_name(name)
-    is_buffer = declared.kind == "buffer"
-    if is_buffer and not restart:  # it has values
-        declared = replace(declared, default=None)
+    declarations, known = declarations
+    declared = declared_in(declarations, variable.name, shape, owner=owner, known=known)
+    is_buffer = layer.trainable and not variable.trainable if declared is None else False
+    is_buffer = is_buffer or (declared is not None and declared.kind == "buffer")
     dtype, frozen = str(variable.dtype), not (variable.trainable or is_buffer)
-    parameter = describe(".".join(around), name, shape, dtype, declared, frozen=frozen, layer=owner)
-    return Found(parameter, dtype if dtype in DTYPES else "", id(variable))
+    parameter = describe(
+        ".".join(around),
+        name,
+        shape,
+        dtype,
+        declared,
+        frozen=frozen,
+        layer=owner,
+        is_buffer=is_buffer,
+        valued=not (is_buffer and restart and declared is not None and declared.default),
+    )
+    layer_shape = None if declared is None else declared.shape
+    return Found(parameter, dtype if dtype in DTYPES else "", id(variable), layer_shape=layer_shape)
 
 
 def _own_variables(layer: Any, inner: list[Any]) -> list[Any]:

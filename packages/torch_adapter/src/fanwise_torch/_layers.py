@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from dataclasses import replace
 
 from torch import nn
 
@@ -23,8 +24,8 @@ def declare(layer: nn.Module, /) -> Declarations:
     Returns
     -------
     mapping of str to Declaration, or to a function from a shape to one
-        By name. What is not declared has no axes, and is a "bias" if its name ends so, else a
-        "weight".
+        By name. What is not declared is "unknown". A subclass that computes something else, by a
+        `forward` of its own, is another type of layer.
 
     Examples
     --------
@@ -45,46 +46,59 @@ def declare(layer: nn.Module, /) -> Declarations:
     return {}
 
 
-def _bias(of: str = "weight", blocks: int = 1) -> Declaration:
-    return Declaration(layers.torch.bias(blocks), "bias", fans_of=of)
+def _bias(of: str = "weight", blocks: int = 1, units: int | None = None) -> Declaration:
+    return Declaration(layers.torch.bias(blocks), "bias", fans_of=of, shape=(units,))
+
+
+def _linear(inputs: int | None, outputs: int | None) -> Declaration:
+    return Declaration(layers.torch.linear(), shape=(outputs, inputs))
 
 
 @declare.register
 def _(layer: nn.Linear) -> Declarations:
-    return {"weight": Declaration(layers.torch.linear()), "bias": _bias()}
+    outputs = layer.out_features
+    return {"weight": _linear(layer.in_features, outputs), "bias": _bias(units=outputs)}
 
 
 @declare.register
 def _(layer: nn.Bilinear) -> Declarations:
-    return {"weight": Declaration(layers.torch.bilinear()), "bias": _bias()}
+    shape = (layer.out_features, layer.in1_features, layer.in2_features)
+    weight = Declaration(layers.torch.bilinear(), shape=shape)
+    return {"weight": weight, "bias": _bias(units=layer.out_features)}
 
 
 @declare.register
 def _(layer: ConvNd) -> Declarations:
-    kind = layers.torch.conv_transpose if isinstance(layer, ConvTransposeNd) else layers.torch.conv
+    transposed = isinstance(layer, ConvTransposeNd)
+    kind = layers.torch.conv_transpose if transposed else layers.torch.conv
     axes = kind(len(layer.kernel_size), groups=layer.groups, stride=layer.stride)
-    return {"weight": Declaration(axes), "bias": _bias()}
+    channels = (layer.out_channels, layer.in_channels)
+    first, second = channels[::-1] if transposed else channels
+    shape = (first, second // layer.groups, *layer.kernel_size)
+    return {"weight": Declaration(axes, shape=shape), "bias": _bias(units=layer.out_channels)}
 
 
 @declare.register(nn.Embedding)
 @declare.register(nn.EmbeddingBag)
 def _(layer: nn.Embedding | nn.EmbeddingBag) -> Declarations:
-    axes = layers.torch.embedding()
-    return {"weight": Declaration(axes, "embedding", padding=layer.padding_idx)}
+    axes, shape = layers.torch.embedding(), (layer.num_embeddings, layer.embedding_dim)
+    return {"weight": Declaration(axes, "embedding", padding=layer.padding_idx, shape=shape)}
 
 
 @declare.register
 def _(layer: nn.MultiheadAttention) -> Declarations:
-    vector = Declaration(Axes("stack stack out"), "bias")
+    units = layer.embed_dim
+    vector = Declaration(Axes("stack stack out"), "bias", shape=(1, 1, units))
+    in_proj = Declaration(layers.torch.attention_in_proj(), shape=(3 * units, units))
     return {
-        "in_proj_weight": Declaration(layers.torch.attention_in_proj()),  # q, k, v
-        "q_proj_weight": Declaration(layers.torch.linear()),
-        "k_proj_weight": Declaration(layers.torch.linear()),
-        "v_proj_weight": Declaration(layers.torch.linear()),
+        "in_proj_weight": in_proj,  # q, k, v
+        "q_proj_weight": replace(_linear(units, units), role="query"),
+        "k_proj_weight": replace(_linear(layer.kdim, units), role="key"),
+        "v_proj_weight": replace(_linear(layer.vdim, units), role="value"),
         # Where key and value have sizes of their own, the three projections have unlike fans.
-        "in_proj_bias": _bias("in_proj_weight", 3)
+        "in_proj_bias": _bias("in_proj_weight", 3, 3 * units)
         if layer.in_proj_weight is not None
-        else Declaration(layers.torch.bias(3), "bias"),
+        else Declaration(layers.torch.bias(3), "bias", shape=(3 * units,)),
         "bias_k": vector,
         "bias_v": vector,
     }
@@ -102,41 +116,50 @@ def _(layer: nn.RNNBase | nn.RNNCellBase) -> Declarations:
     if isinstance(layer, nn.RNNBase):
         levels = range(layer.num_layers)
         suffixes = [f"_l{n}{way}" for n, way in itertools.product(levels, ("", "_reverse"))]
+    units = gates * layer.hidden_size
+    projected = getattr(layer, "proj_size", 0)
     declared = {}
     for suffix in suffixes:
-        declared[f"weight_hr{suffix}"] = Declaration(layers.torch.linear())  # no gates
-        for part in ("ih", "hh"):
+        first = suffix in ("", "_l0", "_l0_reverse")
+        inputs = {"ih": layer.input_size if first else None, "hh": projected or layer.hidden_size}
+        declared[f"weight_hr{suffix}"] = _linear(layer.hidden_size, projected)  # no gates
+        for part, size in inputs.items():
             weight = f"weight_{part}{suffix}"
-            declared[weight] = Declaration(axes)
-            declared[f"bias_{part}{suffix}"] = _bias(weight, gates)
+            declared[weight] = Declaration(axes, shape=(units, size))
+            declared[f"bias_{part}{suffix}"] = _bias(weight, gates, units)
     return declared
 
 
 @declare.register(nn.LayerNorm)
 @declare.register(nn.RMSNorm)
 def _(layer: nn.LayerNorm | nn.RMSNorm) -> Declarations:
-    return _norm(len(layer.normalized_shape))
+    return _norm(tuple(layer.normalized_shape))
 
 
 @declare.register
 def _(layer: nn.GroupNorm) -> Declarations:
-    return _norm(1)
+    return _norm((layer.num_channels,))
 
 
 @declare.register
 def _(layer: NormBase) -> Declarations:
+    own = (layer.num_features,)
     return {
-        **_norm(1),
-        "running_mean": Declaration(kind="buffer", default=zeros()),
-        "running_var": Declaration(kind="buffer", default=ones()),
+        **_norm(own),
+        "running_mean": Declaration(kind="buffer", default=zeros(), shape=own),
+        "running_var": Declaration(kind="buffer", default=ones(), shape=own),
     }
 
 
 @declare.register
 def _(layer: nn.PReLU) -> Declarations:
-    return {"weight": Declaration(layers.torch.bias(), "slope", default=constant(value=0.25))}
+    start, own = constant(value=0.25), (layer.num_parameters,)
+    return {"weight": Declaration(layers.torch.bias(), "slope", default=start, shape=own)}
 
 
-def _norm(rank: int) -> dict[str, Declaration]:
-    axes = layers.torch.norm(rank)
-    return {"weight": Declaration(axes, "norm_scale"), "bias": Declaration(axes, "norm_bias")}
+def _norm(shape: tuple[int, ...]) -> dict[str, Declaration]:
+    axes = layers.torch.norm(len(shape))
+    return {
+        "weight": Declaration(axes, "norm_scale", shape=shape),
+        "bias": Declaration(axes, "norm_bias", shape=shape),
+    }

@@ -19,7 +19,6 @@ from ._core import (
     SourceError,
     annotate_errors,
     check_seed,
-    check_valued,
     measure,
     measure_entries,
     norms_in,
@@ -29,6 +28,7 @@ from ._core import (
 )
 from ._eager import check_tensor, is_distributed, write
 from ._memory import overlaps
+from ._meta import unwritten
 from ._parametrized import assign, check_assignable, check_drawn_alone, dry_run
 from ._source import dtype_name
 from ._targets import Target, other_names, targets_of
@@ -85,7 +85,7 @@ def init_model_(
     ----------
     model : torch.nn.Module
         The model. If it is on the device `meta`, it is planned and left as it is; call again
-        after `to_empty`.
+        after `materialize_` or `to_empty`.
     recipe : Recipe, Ledger or Scheme
         The rules; or what `plan_model` made of them, possibly on the device `meta`; or one scheme
         for all weights and embeddings. Without a rule, biases start at 0 and the scales of norms
@@ -116,8 +116,9 @@ def init_model_(
     of a parametrized layer is assigned through the `right_inverse` of the parametrization, which
     may make another law of it. The row at the `padding_idx` of an embedding is zero, as in
     PyTorch. Buffers are left as they are unless a rule is of kind "buffer". On `meta` they have
-    no values: a ledger that is planned there starts the running statistics of norms anew; name
-    other buffers in `loaded`, and let the model compute them. Names are names within the module
+    no values: a ledger that is planned there starts the running statistics of norms anew. Name
+    other buffers in `loaded`, and let the model compute them before the ledger is carried out:
+    what nothing has written by then is an error. Names are names within the module
     that is given: `torch.compile` and `DistributedDataParallel` add a prefix to them, so give
     the module within.
 
@@ -128,11 +129,11 @@ def init_model_(
     >>> from fanwise_torch import init_model_
     >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
     >>> print(init_model_(model, he_normal(), seed=0))
-    path      shape   axes    fans    law       std
-    0.weight  (8, 4)  out in  (4, 8)  normal    0.707107
-    0.bias    (8)     out             constant  = 0
-    2.weight  (2, 8)  out in  (8, 2)  normal    0.5
-    2.bias    (2)     out             constant  = 0
+    path      shape   axes    known  fans    law       std
+    0.weight  (8, 4)  out in  layer  (4, 8)  normal    0.707107
+    0.bias    (8)     out     layer          constant  = 0
+    2.weight  (2, 8)  out in  layer  (8, 2)  normal    0.5
+    2.bias    (2)     out     layer          constant  = 0
     """
     seed = check_seed(seed)
     targets, ledger = _prepare(model, recipe, loaded)
@@ -142,6 +143,7 @@ def init_model_(
         if entry.plan is not None
     }
     _check_all_or_none_on_meta(planned)
+    _check_written(targets, ledger)
 
     def prepare_parts(copies: dict[int, Any]) -> None:  # the parameters of a parametrization
         for target, how in planned.items():
@@ -258,9 +260,26 @@ def _prepare(
                 if target.parametrization is not None:
                     check_assignable(target.parametrization, target.tensor)
     _check_apart(targets, statuses)
-    if ledger is not recipe:
-        _check_valued(targets, ledger)
     return targets, ledger
+
+
+def _check_written(targets: list[Target], ledger: Ledger) -> None:
+    """Raise if nothing has written what was on `meta`, and is left as it is."""
+    left, drawn = [], []
+    for target, entry in zip(targets, ledger.entries, strict=True):
+        if entry.parameter.valued or target.tensor.is_meta:
+            continue
+        if entry.plan is not None:
+            drawn.append(target.tensor)
+        elif entry.status in ("loaded", "frozen", "kept", "skipped"):
+            is_buffer = target.name in target.layer._buffers
+            left.append((target.path, target.tensor, is_buffer))
+    if missing := unwritten(left, drawn):
+        raise RecipeError(
+            f"`model` must have values where nothing is drawn, got what nothing has written since "
+            f"it was on meta: {missing}; write it in place, or make the memory by `materialize_`, "
+            f"which marks what is not written"
+        )
 
 
 def _check_all_or_none_on_meta(targets: Iterable[Target]) -> None:
@@ -288,16 +307,3 @@ def _check_apart(targets: list[Target], statuses: Mapping[str, str]) -> None:
                 f"`model` must have parameters that are apart or tied, "
                 f"got {paths[0]!r} and {paths[1]!r} that share memory"
             )
-
-
-def _check_valued(targets: list[Target], ledger: Ledger) -> None:
-    """Raise if buffers on `meta`, which have no values, would get none."""
-    missing = [
-        entry.path
-        for target, entry in zip(targets, ledger.entries, strict=True)
-        if entry.status == "skipped"
-        and entry.rule is None
-        and target.tensor.is_meta
-        and not target.is_count
-    ]
-    check_valued(missing, "buffers on meta")

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrize import ParametrizationList
 
-from ._core import DTYPES, Declaration, Found, annotate_errors, declared_in, describe
+from ._core import DTYPES, Found, annotate_errors, declarations_of, declared_in, describe
 from ._eager import check_tensor
 from ._layers import declare
 from ._memory import memory
@@ -83,7 +83,10 @@ def other_names(module: nn.Module, /) -> set[str]:
 
 def _of_layer(layer: nn.Module, prefix: str) -> Iterator[Target]:
     """The parameters and buffers of a layer itself."""
-    declarations, hooks = declare(layer), hooked(layer)
+    declarations, known = declarations_of(
+        layer, declare, ("forward", "_conv_forward"), ("torch",), nn.Module
+    )
+    hooks = hooked(layer)
     stored = {computed: name for name, computed in hooks.items()}
 
     def target(
@@ -98,20 +101,28 @@ def _of_layer(layer: nn.Module, prefix: str) -> Iterator[Target]:
             check_tensor(tensor)
         shape, owner = tuple(tensor.shape), type(layer).__name__
         known_as = hooks.get(name, name)  # the name that the layer declares
-        declared = declared_in(declarations, known_as, shape, owner=owner)
-        if declared is None:
-            declared = Declaration.of_name(known_as)
-        fans_of = declared.fans_of
-        declared = replace(declared, fans_of=stored.get(fans_of or "", fans_of))
-        if is_buffer:  # a default is for a buffer without values
-            default = declared.default if tensor.is_meta else None
-            declared = replace(declared, kind="buffer", default=default)
+        declared = declared_in(declarations, known_as, shape, owner=owner, known=known)
+        if declared is not None and declared.fans_of is not None:
+            fans_of = stored.get(declared.fans_of, declared.fans_of)
+            declared = replace(declared, fans_of=fans_of)
         dtype = str(tensor.dtype).removeprefix("torch.")
+        is_count = isinstance(layer, NormBase) and name == "num_batches_tracked"
         found = Found(
-            describe(prefix, name, shape, dtype, declared, frozen=frozen, layer=owner),
+            describe(
+                prefix,
+                name,
+                shape,
+                dtype,
+                declared,
+                frozen=frozen,
+                layer=owner,
+                is_buffer=is_buffer,
+                valued=is_count or not tensor.is_meta,
+            ),
             dtype if dtype in DTYPES else "",
             memory(tensor) if parametrization is None else id(parametrization),
             _names_within(prefix, name, parametrization),
+            None if declared is None or name in hooks else declared.shape,
         )
         return Target(found, layer, name, tensor, parametrization)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from .._axes import Shape
 from .._errors import DtypeError, SourceError
+from .._laws.real import Values
 from .._schemes.plan import Part, Plan
 from .dtypes import check_dtype, check_representable, compute_dtype, field_of, inner_bounds
 from .matrices import draw_matrices
@@ -116,7 +117,7 @@ def check_draw(plan: Plan, dtype: str, /) -> None:
         raise DtypeError(f"`dtype` must be {plan.field}, as the plan is, got {dtype}")
     for part in plan.parts:
         check_representable(part.law, dtype)
-        if part.law.std > 0:
+        if part.law.std > 0 and not isinstance(part.law, Values):
             inner_bounds(*part.law.support, dtype, half_open=part.law.half_open)
 
 
@@ -148,6 +149,12 @@ def _draw_part(
         target = source if out is None else source.into(out)
         box = Box(part.shape, start, extent, order)
         return getattr(target, law.primitive)(box, dtype, **law.primitive_options)
+    if isinstance(law, Values):
+        values = source.cast(_values(law, part.shape, source, dtype)[_slices(start, extent)], dtype)
+        if out is None:
+            return values
+        out[...] = values
+        return out
     if part.scheme.base.matrix is None:
         if out is None:
             return full(source, extent, law.mean, dtype)
@@ -159,6 +166,14 @@ def _draw_part(
         return piece
     out[...] = piece
     return out
+
+
+def _values(law: Values, shape: Shape, source: RandomSource, dtype: str) -> Array:
+    """The values of a law as an array of a shape."""
+    xp = source.xp
+    number = getattr(xp, compute_dtype(dtype))
+    values = xp.asarray(list(law.values), dtype=number, device=source.device)
+    return xp.broadcast_to(xp.reshape(values, law.shape), shape)
 
 
 def _pad(plan: Plan, padding: int, array: Array, source: RandomSource, start: Shape) -> Array:

@@ -90,11 +90,14 @@ def law_data(law: Law) -> dict[str, Any]:
     {'family': 'uniform', 'low': -1.0, 'high': 1.0}
     """
     fields = dataclasses.fields(law)  # type: ignore[arg-type]  # every law is a dataclass
-    data = {field.name: getattr(law, field.name) for field in fields}
-    return {"family": law.family} | {
-        key: law_data(value) if hasattr(value, "family") else plain(value)
-        for key, value in data.items()
-    }
+    data = {field.name: getattr(law, field.name) for field in fields if field.repr}
+    return {"family": law.family} | {key: _plain(value) for key, value in data.items()}
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "family"):
+        return law_data(value)
+    return list(value) if isinstance(value, tuple) else plain(value)
 
 
 class IndependentLaw:
@@ -166,6 +169,73 @@ class Constant(IndependentLaw):
         """Return `value`, whatever `p` is."""
         check_probability(p)
         return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Values(IndependentLaw):
+    """The law of entries that are given one by one; as data, its moments and bounds.
+
+    Parameters
+    ----------
+    values : tuple of float
+        The entries, in row-major order.
+    shape : tuple of int
+        Their shape, which broadcasts to the shape of a parameter.
+
+    Examples
+    --------
+    >>> from fanwise import Values
+    >>> Values((0.0, 2.0), (2,)).mean
+    1.0
+    """
+
+    family: ClassVar[str] = "values"
+    values: tuple[float, ...] = dataclasses.field(repr=False)
+    shape: tuple[int, ...]
+    mean: float = dataclasses.field(init=False)
+    std: float = dataclasses.field(init=False)
+    low: float = dataclasses.field(init=False)
+    high: float = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        values = tuple(finite("value", value, LawError) for value in self.values)
+        if not values or math.prod(self.shape) != len(values):
+            raise LawError(f"`shape` must be of {len(values)} values, got {self.shape}")
+        mean = math.fsum(values) / len(values)
+        variance = math.fsum((value - mean) ** 2 for value in values) / len(values)
+        set_attribute = object.__setattr__  # the instance is frozen
+        set_attribute(self, "values", values)
+        set_attribute(self, "mean", mean)
+        set_attribute(self, "std", math.sqrt(variance))
+        set_attribute(self, "low", min(values))
+        set_attribute(self, "high", max(values))
+
+    @property
+    def excess_kurtosis(self) -> float:
+        """The excess kurtosis is the values' own, and undefined where they are all equal."""
+        if self.std == 0:
+            return math.nan
+        fourth = math.fsum((value - self.mean) ** 4 for value in self.values) / len(self.values)
+        return fourth / self.std**4 - 3
+
+    @property
+    def variance_dispersion(self) -> float:
+        """The dispersion is 0: the values are the same in every draw."""
+        return 0.0
+
+    @property
+    def support(self) -> Support:
+        """The support goes from the smallest to the largest value."""
+        return (self.low, self.high)
+
+    def cdf(self, x: float, /) -> float:
+        """Return the share of values that are at most `x`."""
+        return sum(value <= x for value in self.values) / len(self.values)
+
+    def quantile(self, p: float, /) -> float:
+        """Return the smallest value whose `cdf` is at least `p`."""
+        place = math.ceil(check_probability(p) * len(self.values))
+        return sorted(self.values)[max(0, place - 1)]
 
 
 @dataclass(frozen=True, slots=True)

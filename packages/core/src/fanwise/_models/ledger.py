@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
 from .._axes import Axes
@@ -20,7 +20,7 @@ from .._schemes.plan import Part, Plan, resolve
 from .._schemes.scheme import Scheme
 from .parameter import Parameter
 
-Status: TypeAlias = Literal["initialized", "derived", "tied", "frozen", "loaded", "skipped"]
+Status: TypeAlias = Literal["initialized", "derived", "tied", "frozen", "kept", "loaded", "skipped"]
 
 STATUSES: tuple[Status, ...] = get_args(Status)
 
@@ -37,8 +37,9 @@ class Entry:
     ----------
     parameter : Parameter
         What the model says of it.
-    status : {"initialized", "derived", "tied", "frozen", "loaded", "skipped"}
-        What happens to it; what is derived becomes the norms of another parameter.
+    status : {"initialized", "derived", "tied", "frozen", "kept", "loaded", "skipped"}
+        What happens to it. What is derived becomes the norms of another parameter; what is kept
+        has the values of its layer's constructor.
     rule : int or None
         Index of the rule of the recipe that says so; None if the model does, or the kind.
     plan : Plan or None
@@ -57,6 +58,16 @@ class Entry:
     def path(self) -> str:
         """The path of the parameter."""
         return self.parameter.path
+
+    @property
+    def known(self) -> Literal["declared", "layer", "computation", "rule", ""]:
+        """How its axes are known, or its kind where it has none; empty if they are not."""
+        if self.plan is not None and self.plan.axes is not None:
+            if self.plan.axes != self.parameter.axes:
+                return "rule"
+        elif self.parameter.kind == "unknown" or self.parameter.axes is None:
+            return "" if self.parameter.kind in ("unknown", "buffer") else self.parameter.known
+        return self.parameter.known
 
     @property
     def stream(self) -> Path:
@@ -127,22 +138,38 @@ class Ledger:
     def check_model(self, parameters: Iterable[Parameter]) -> None:
         """Raise `RecipeError`, with what differs, unless the ledger is of these parameters.
 
-        The default of a buffer is not compared: it is for a buffer without values, and the
-        buffer may have got some since.
+        Paths, shapes, fields, ties and what is left must be equal. What is known of a parameter
+        must be equal where it is known in the same way.
         """
-        planned = [entry.parameter for entry in self.entries]
-        for expected, found in itertools.zip_longest(planned, parameters):
-            if expected is None or found is None or expected.path != found.path:
+        planned, found = [entry.parameter for entry in self.entries], tuple(parameters)
+        for expected, got in itertools.zip_longest(planned, found):
+            if expected is None or got is None or expected.path != got.path:
                 raise RecipeError(
                     f"`recipe` must be a ledger of this model, got one of "
-                    f"{expected and expected.path!r} where the model has {found and found.path!r}"
+                    f"{expected and expected.path!r} where the model has {got and got.path!r}"
                 )
-            for field in fields(Parameter):
-                values = [getattr(p, field.name) for p in (expected, found)]
-                if field.name not in ("default", "layer") and values[0] != values[1]:
+        ours: dict[str, str] = {}
+        theirs: dict[str, str] = {}
+        for expected, got in zip(planned, found, strict=True):
+            same = ["shape", "field"]
+            if got.tied_to is None and expected.tied_to is None:
+                same.append("status")
+            if expected.known == got.known and "unknown" not in (expected.kind, got.kind):
+                same += ["axes", "kind", "fans_of", "padding", "norms_of", "norm_axes"]
+            values = [(name, getattr(expected, name), getattr(got, name)) for name in same]
+            # Which of tied parameters is drawn may depend on what was known of them.
+            one, other = (p.tied_to or p.path for p in (expected, got))
+            if ours.setdefault(one, other) != other or theirs.setdefault(other, one) != one:
+                raise RecipeError(
+                    f"`recipe` must be a ledger of this model, got one where {got.path!r} is tied "
+                    f"to {expected.tied_to!r}, and others to {one!r}; in the model it is tied to "
+                    f"{got.tied_to!r}, and others to {other!r}"
+                )
+            for name, value, in_model in values:
+                if value != in_model:
                     raise RecipeError(
-                        f"`recipe` must be a ledger of this model, got one where {found.path!r} "
-                        f"has {field.name} {values[0]!r}, which the model has as {values[1]!r}"
+                        f"`recipe` must be a ledger of this model, got one where {got.path!r} "
+                        f"has {name} {value!r}, which the model has as {in_model!r}"
                     )
 
     def to_data(self) -> dict[str, Any]:
@@ -179,7 +206,7 @@ class Ledger:
         str
             Lines of columns.
         """
-        header = ["path", "shape", "axes", "fans", "law", "std"]
+        header = ["path", "shape", "axes", "known", "fans", "law", "std"]
         if measured is not None:
             header += ["mean", "z", "std drawn", "z"]
         rows = [header]
@@ -255,7 +282,7 @@ def _rows(entry: Entry, measured: Mapping[str, Measured] | None) -> list[list[st
     parameter = entry.parameter
     shape = str(parameter.shape).replace(",)", ")")
     axes: Axes | None = parameter.axes if entry.plan is None else entry.plan.axes
-    start = [_printable(parameter.path), shape, "" if axes is None else str(axes)]
+    start = [_printable(parameter.path), shape, "" if axes is None else str(axes), entry.known]
     blank = [] if measured is None else [""] * 4
     if entry.plan is None:
         what = {
@@ -271,7 +298,7 @@ def _rows(entry: Entry, measured: Mapping[str, Measured] | None) -> list[list[st
         law = part.law
         std = f"{law.std:.6g}" if law.std else f"= {law.mean:g}"
         rows.append([*start, fans, law.family, std, *blank])
-        start = ["", "", ""]
+        start = [""] * len(start)
     found = None if measured is None else measured.get(parameter.path)
     if found is not None:
         rows[0][-4:] = [

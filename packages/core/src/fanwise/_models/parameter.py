@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -13,62 +13,11 @@ from .._errors import RecipeError, integer, one_of
 from .._json import SCHEMA_VERSION, as_list, read_document, record_from_data, record_to_data
 from .._laws.joint import FIELDS, Field
 from .._schemes.scheme import Scheme, as_scheme
+from .declaration import HOW_KNOWN, UNKNOWN, Declaration, Known
 
-LeftStatus: TypeAlias = Literal["frozen", "loaded", "skipped"]
+LeftStatus: TypeAlias = Literal["frozen", "kept", "loaded", "skipped"]
 
 LEFT_STATUSES: tuple[LeftStatus, ...] = get_args(LeftStatus)
-
-
-@dataclass(frozen=True, slots=True)
-class Declaration:
-    """What a type of layer declares of one of its parameters or buffers.
-
-    Attributes
-    ----------
-    axes : Axes or None
-        The roles of its axes, if the layer knows them.
-    kind : str, default "weight"
-        What rules may select by, as in `Parameter`.
-    fans_of : str or None
-        Path, from the layer, of the weight whose fans a bias takes. Each dot that it begins with
-        leads to the layer around.
-    default : Scheme or None
-        Where the parameter starts if no rule is for it, as in `Parameter`.
-    padding : int or None
-        Position along the `in` axis whose weights are zero, as of the padding token of an
-        embedding.
-    norms_of : str or None
-        Path, from the layer, of the weight whose norms it holds, as the scale of weight
-        normalization does: the two together are then the weight that was drawn.
-    norm_axes : tuple of int, default ()
-        The axes of that weight along which each position has a norm of its own.
-
-    Examples
-    --------
-    >>> from fanwise import Axes, Declaration
-    >>> weight = Declaration(Axes("out in"))
-    >>> bias = Declaration(Axes("out"), kind="bias", fans_of="weight")
-    """
-
-    axes: Axes | None = None
-    kind: str = "weight"
-    fans_of: str | None = None
-    default: Scheme | None = None
-    padding: int | None = None
-    norms_of: str | None = None
-    norm_axes: tuple[int, ...] = ()
-
-    @classmethod
-    def of_name(cls, name: str) -> Declaration:
-        """Return what is assumed of a parameter that its layer does not declare.
-
-        No axes; a "bias" if its name ends so, else a "weight".
-        """
-        return cls(kind="bias" if name.endswith("bias") else "weight")
-
-
-Declared: TypeAlias = Declaration | Callable[[Shape], Declaration]
-Declarations: TypeAlias = Mapping[str, Declared]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +35,13 @@ class Parameter:
     kind : str, default "weight"
         What rules may select by: "weight", "embedding", "bias" (of a layer with a weight),
         "norm_scale", "norm_bias", "weight_norm" (the scale of weight normalization), "slope" (of a
-        PReLU), "buffer", or a word of your own.
+        PReLU), "buffer", or a word of your own. Of "unknown", nobody knows what it is for: only a
+        rule that names it draws it.
     fans_of : str or None
         Path of the weight whose fans a bias takes.
     tied_to : str or None
         Path of the parameter that it shares its storage with.
-    status : {"frozen", "loaded", "skipped"} or None
+    status : {"frozen", "kept", "loaded", "skipped"} or None
         Why it is not to be initialized, whatever the recipe says.
     field : {"real", "complex"}, default "real"
         Whether its entries are complex.
@@ -106,6 +56,13 @@ class Parameter:
         Path of the weight whose norms it holds, unless a rule is for it.
     norm_axes : tuple of int, default ()
         The axes of that weight along which each position has a norm of its own.
+    role : str or None
+        What the layer does with it, such as "query" or "router"; rules may select by it, too.
+    known : {"declared", "layer", "computation"}, default "declared"
+        Who says what it is for: the user, the type of a framework's layer, or what is computed
+        with it.
+    valued : bool, default True
+        Whether it has values yet. On PyTorch's device "meta", and as a shape alone, it has none.
 
     Examples
     --------
@@ -127,6 +84,9 @@ class Parameter:
     layer: str = ""
     norms_of: str | None = None
     norm_axes: tuple[int, ...] = ()
+    role: str | None = None
+    known: Known = "declared"
+    valued: bool = True
 
     def __post_init__(self) -> None:
         parse_path(self.path)
@@ -135,7 +95,8 @@ class Parameter:
             object.__setattr__(self, "axes", as_axes(self.axes))
         if self.default is not None:
             object.__setattr__(self, "default", as_scheme(self.default, "default"))
-        check_status(self.status)
+        if self.status is not None:
+            one_of("status", self.status, LEFT_STATUSES, RecipeError)
         if not isinstance(self.kind, str):
             raise RecipeError(f"`kind` must be a string, got {self.kind!r}")
         if self.tied_to is not None and self.status is not None:
@@ -143,6 +104,11 @@ class Parameter:
                 f"one of `tied_to` and `status` may be given, got both for {self.path!r}"
             )
         one_of("field", self.field, FIELDS, RecipeError)
+        one_of("known", self.known, HOW_KNOWN, RecipeError)
+        if self.role is not None and not isinstance(self.role, str):
+            raise RecipeError(f"`role` must be a string, got {self.role!r}")
+        if not isinstance(self.valued, bool):
+            raise RecipeError(f"`valued` must be true or false, got {self.valued!r}")
         if self.padding is not None:
             integer("padding", self.padding, RecipeError, minimum=0)
         axes = tuple(integer("norm_axes", axis, RecipeError) for axis in self.norm_axes)
@@ -171,11 +137,13 @@ def describe(
     name: str,
     shape: Shape,
     dtype: str,
-    declared: Declaration,
+    declared: Declaration | None,
     /,
     *,
     frozen: bool = False,
     layer: str = "",
+    is_buffer: bool = False,
+    valued: bool = True,
 ) -> Parameter:
     """Describe a parameter that an adapter found in a model.
 
@@ -190,12 +158,17 @@ def describe(
     dtype : str
         Its storage dtype, by its usual name. What has no floating-point or complex dtype is
         skipped.
-    declared : Declaration
-        What its layer declares of it; `fans_of` and `norms_of` are paths from that layer.
+    declared : Declaration or None
+        What its layer declares of it, if it does; `fans_of` and `norms_of` are paths from that
+        layer.
     frozen : bool, default False
         Whether it is not trained, and so left as it is.
     layer : str, default ""
         Name of the type of that layer.
+    is_buffer : bool, default False
+        Whether the model keeps it without training it. A default is then for one without values.
+    valued : bool, default True
+        Whether it has values yet.
 
     Returns
     -------
@@ -216,20 +189,25 @@ def describe(
         outer = around.split(".") if around else []
         return ".".join((*outer[: len(outer) - (len(name) - len(inner))], inner))
 
+    declared = UNKNOWN if declared is None else declared
+    is_buffer = is_buffer or declared.kind == "buffer"
     drawable = dtype in DTYPES
     return Parameter(
         join(name),
         shape,
         declared.axes,
-        declared.kind,
+        "buffer" if is_buffer else declared.kind,
         None if declared.fans_of is None else join(declared.fans_of),
         status="skipped" if not drawable else "frozen" if frozen else None,
         field=field_of(dtype),
-        default=declared.default if drawable else None,
+        default=declared.default if drawable and not (is_buffer and valued) else None,
         padding=declared.padding,
         layer=layer,
         norms_of=None if declared.norms_of is None else join(declared.norms_of),
         norm_axes=declared.norm_axes,
+        role=declared.role,
+        known=declared.known,
+        valued=valued,
     )
 
 
@@ -289,52 +267,3 @@ def model_from_data(data: Any, /) -> tuple[Parameter, ...]:
     """
     document = read_document(data, "model", {"name", "reference", "parameters"})
     return tuple(map(Parameter.from_data, as_list("parameters", document.get("parameters"))))
-
-
-def declared_in(declarations: Any, name: str, shape: Shape, /, owner: str) -> Declaration | None:
-    """Look up what a layer declares of one of its parameters.
-
-    Parameters
-    ----------
-    declarations : mapping of str to Declaration, or to a function from a shape to one
-        What the layer declares, by name.
-    name : str
-        The name of the parameter in the layer.
-    shape : tuple of int
-        Its shape.
-    owner : str
-        What the layer is called in an error.
-
-    Returns
-    -------
-    Declaration or None
-        The declaration, if there is one.
-
-    Raises
-    ------
-    RecipeError
-        If the declarations are of another type.
-
-    Examples
-    --------
-    >>> from fanwise import Axes, Declaration
-    >>> from fanwise.adapting import declared_in
-    >>> declared_in({"weight": Declaration(Axes("out in"))}, "weight", (8, 4), owner="Linear").axes
-    Axes('out in')
-    """
-    if not isinstance(declarations, Mapping):
-        raise RecipeError(f"`declare` must return a mapping for {owner}, got {declarations!r}")
-    declared = declarations.get(name)
-    if callable(declared):
-        declared = declared(shape)
-    if declared is not None and not hasattr(declared, "fans_of"):
-        raise RecipeError(
-            f"`declare` must return Declarations for {owner}, got {declared!r} for {name!r}"
-        )
-    return declared
-
-
-def check_status(status: Any) -> None:
-    """Raise unless `status` is None or one of the reasons to leave a parameter."""
-    if status is not None:
-        one_of("status", status, LEFT_STATUSES, RecipeError)

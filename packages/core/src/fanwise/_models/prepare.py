@@ -8,9 +8,10 @@ from typing import Any
 
 from .._errors import RecipeError
 from .._schemes.scheme import Scheme
+from .faults import faults_without_values, listed
 from .ledger import Ledger, as_ledger
 from .parameter import Parameter
-from .planning import plan_model
+from .planning import plan_all
 from .recipe import Recipe
 
 
@@ -28,12 +29,15 @@ class Found:
         What is equal for those that are one in memory.
     names : tuple of str, default ()
         Further names that `loaded` may call it by.
+    layer_shape : tuple of int or None, or None
+        The shape that it has by the sizes that its layer knows, None for an axis of any size.
     """
 
     parameter: Parameter
     dtype: str
     storage: Hashable
     names: tuple[str, ...] = ()
+    layer_shape: tuple[int | None, ...] | None = None
 
 
 def prepare(
@@ -90,7 +94,7 @@ def prepare(
         ],
         [one.storage for one in found],
     )
-    ledger = plan_or_check(parameters, recipe)
+    ledger = plan_or_check(parameters, recipe, faults=_faults_of_shapes(found))
     ledger.check_draws(
         {
             entry.path: one.dtype
@@ -101,24 +105,44 @@ def prepare(
     return ledger
 
 
-def plan_or_check(parameters: Sequence[Parameter], recipe: Recipe | Ledger | Scheme, /) -> Ledger:
+def plan_or_check(
+    parameters: Sequence[Parameter],
+    recipe: Recipe | Ledger | Scheme,
+    /,
+    *,
+    faults: Sequence[str] = (),
+) -> Ledger:
     """Plan a model by a recipe; of a ledger, check that it is of this model."""
     ledger = as_ledger(recipe)
     if ledger is None:
-        return plan_model(parameters, recipe)  # type: ignore[arg-type]  # it is no ledger
+        return plan_all(parameters, recipe, faults)  # type: ignore[arg-type]  # it is no ledger
     ledger.check_model(parameters)
+    valued = [parameter.valued for parameter in parameters]
+    if faults := [*faults, *faults_without_values(ledger.entries, valued)]:
+        raise RecipeError("\n".join(faults))
     return ledger
 
 
-def check_valued(missing: Sequence[str], got: str, /) -> None:
-    """Raise if parameters that nothing is drawn for have no values, naming the first of them."""
-    if missing:
-        shown = ", ".join(map(repr, missing[:5]))
-        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-        raise RecipeError(
-            f"`model` must have values where nothing is drawn, got {got}: {shown}{more}; "
-            f"name them in `loaded`, or give a rule of kind 'buffer'"
+def _faults_of_shapes(found: Sequence[Found]) -> list[str]:
+    """What has another shape than its layer's own sizes say."""
+    groups: dict[tuple[str, str], list[tuple[Parameter, Any]]] = {}
+    for one in found:
+        shape, parameter = one.parameter.shape, one.parameter
+        expected = one.layer_shape
+        if expected is None or parameter.status == "skipped":  # packed, as quantized weights are
+            continue
+        fits = len(expected) == len(shape) and all(
+            n in (None, size) for n, size in zip(expected, shape, strict=True)
         )
+        if not fits:
+            key = (parameter.layer, parameter.path.rpartition(".")[2])
+            groups.setdefault(key, []).append((parameter, expected))
+    return [
+        f"`shape` must be {' x '.join('any' if n is None else str(n) for n in group[0][1])}, by "
+        f"the sizes of {layer or 'the layer'}, got {group[0][0].shape} for "
+        f"{listed([parameter.path for parameter, _ in group])}"
+        for (layer, _), group in groups.items()
+    ]
 
 
 def tie(parameters: Sequence[Parameter], storages: Sequence[Hashable], /) -> list[Parameter]:

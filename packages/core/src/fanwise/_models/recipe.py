@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .._axes import Axes, as_axes
-from .._errors import RecipeError, integer
+from .._errors import RecipeError, integer, one_of
 from .._json import (
     SCHEMA_VERSION,
     as_list,
@@ -17,7 +17,7 @@ from .._json import (
     record_to_data,
 )
 from .._schemes.scheme import Scheme, as_scheme
-from .parameter import LeftStatus, Parameter, check_status
+from .parameter import LEFT_STATUSES, LeftStatus, Parameter
 
 DRAWN_KINDS = ("weight", "embedding")  # what a scheme without `kind` is for
 
@@ -30,13 +30,21 @@ class Rule:
     ----------
     scheme : Scheme or None
         How to initialize them; or
-    status : {"frozen", "loaded", "skipped"} or None
-        why to leave them as they are.
+    left_as : {"frozen", "kept", "loaded", "skipped"} or None
+        why to leave them as they are. What is kept has the values that the constructor of its
+        layer gave it.
     match : str, default "*"
         Glob that the whole path must match; `*` also spans dots, and `[ab]` is one of a and b.
     kind : str, sequence of str, or None
         The kind, or one of the kinds, that a parameter must have; "*" is for all kinds. None is
-        for weights and embeddings, and for all kinds if the rule leaves them as they are.
+        for weights and embeddings, and for all kinds if the rule leaves them as they are. What
+        is "unknown" is drawn by a rule of this kind alone, or by one that names it by `match` or
+        `layer`: then all that it draws must be of one type of layer.
+    layer : str, sequence of str, or None
+        Name of the type of the layer that has the parameter, such as "Conv2d"; a glob, or one
+        of several.
+    role : str, sequence of str, or None
+        The role, or one of the roles, that a parameter must have.
     axes : Axes or None
         Roles of the axes, instead of those that the parameter declares.
     fans_of : str or None
@@ -53,7 +61,7 @@ class Rule:
     Raises
     ------
     RecipeError
-        If neither or both of `scheme` and `status` are given, or a value is of another type.
+        If neither or both of `scheme` and `left_as` are given, or a value is of another type.
 
     Examples
     --------
@@ -62,9 +70,11 @@ class Rule:
     """
 
     scheme: Scheme | None = None
-    status: LeftStatus | None = None
+    left_as: LeftStatus | None = None
     match: str = "*"
     kind: str | tuple[str, ...] | None = None
+    layer: str | tuple[str, ...] | None = None
+    role: str | tuple[str, ...] | None = None
     axes: Axes | None = None
     fans_of: str | None = None
     padding: int | None = None
@@ -72,10 +82,10 @@ class Rule:
     note: str = ""
 
     def __post_init__(self) -> None:
-        if (self.scheme is None) == (self.status is None):
+        if (self.scheme is None) == (self.left_as is None):
             raise RecipeError(
-                f"one of `scheme` and `status` must be given, "
-                f"got {self.scheme} and {self.status} for {self.match!r}; a pattern is `match=`"
+                f"one of `scheme` and `left_as` must be given, "
+                f"got {self.scheme} and {self.left_as} for {self.match!r}; a pattern is `match=`"
             )
         if self.scheme is not None:
             try:
@@ -87,14 +97,17 @@ class Rule:
                 raise RecipeError(f"`{name}` must be a string, got {getattr(self, name)!r}")
         if not isinstance(self.optional, bool):
             raise RecipeError(f"`optional` must be true or false, got {self.optional!r}")
-        check_status(self.status)
+        if self.left_as is not None:
+            one_of("left_as", self.left_as, LEFT_STATUSES, RecipeError)
         if self.axes is not None:
             object.__setattr__(self, "axes", as_axes(self.axes))
-        if self.kind is not None and not isinstance(self.kind, str):
-            kinds = tuple(self.kind) if isinstance(self.kind, Iterable) else ()
-            if not kinds or not all(isinstance(kind, str) for kind in kinds):
-                raise RecipeError(f"`kind` must be a string or several, got {self.kind!r}")
-            object.__setattr__(self, "kind", kinds)
+        for name in ("kind", "layer", "role"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, str):
+                several = tuple(value) if isinstance(value, Iterable) else ()
+                if not several or not all(isinstance(one, str) for one in several):
+                    raise RecipeError(f"`{name}` must be a string or several, got {value!r}")
+                object.__setattr__(self, name, several)
         if self.padding is not None:
             integer("padding", self.padding, RecipeError, minimum=0)
 
@@ -103,12 +116,32 @@ class Rule:
         """The kinds that it is for; ("*",) is all."""
         if self.kind is None:
             return ("*",) if self.scheme is None else DRAWN_KINDS
-        return (self.kind,) if isinstance(self.kind, str) else self.kind
+        return _as_tuple(self.kind)
+
+    @property
+    def names_unknown(self) -> bool:
+        """Whether it draws what nobody knows, only because it names it."""
+        return self.scheme is not None and "unknown" not in self.kinds and self._names
+
+    @property
+    def _names(self) -> bool:
+        return self.layer is not None or any(
+            segment.strip("*") for segment in self.match.split(".")
+        )
 
     def matches(self, parameter: Parameter) -> bool:
         """Whether the rule is for this parameter, unless an earlier one is."""
         kinds = self.kinds
-        if parameter.kind not in kinds and "*" not in kinds:
+        if parameter.kind == "unknown" and self.scheme is not None and "unknown" not in kinds:
+            if not self._names or (self.kind is not None and "*" not in kinds):
+                return False
+        elif parameter.kind not in kinds and "*" not in kinds:
+            return False
+        if self.role is not None and parameter.role not in _as_tuple(self.role):
+            return False
+        if self.layer is not None and not any(
+            fnmatch.fnmatchcase(parameter.layer, one) for one in _as_tuple(self.layer)
+        ):
             return False
         return fnmatch.fnmatchcase(parameter.path, self.match)
 
@@ -213,6 +246,10 @@ def as_recipe(value: Any, /) -> Recipe:
     if hasattr(value, "rules") and hasattr(value, "to_data"):
         return Recipe.from_data(value.to_data())
     raise RecipeError(f"`recipe` must be a Recipe, a Ledger or a Scheme, got {value!r}")
+
+
+def _as_tuple(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else value
 
 
 def _as_rule(value: Any) -> Rule:

@@ -14,7 +14,7 @@ from .._errors import LawError, SchemeError, finite, one_of, positive, real
 from .._fans import FAN_CHOICES, Fan
 from .._laws.complex import ComplexNormal, ComplexTruncatedNormal, ComplexUniform
 from .._laws.joint import Field
-from .._laws.real import Constant, Law, Normal, TruncatedNormal, Uniform, bisect
+from .._laws.real import Constant, Law, Normal, TruncatedNormal, Uniform, Values, bisect
 from .gains import gain as gain_of
 from .scheme import Base, Gain, Options, Scheme, Setting, as_scheme, define
 
@@ -53,30 +53,73 @@ def ones() -> Scheme:
 
 
 def _constant_law(scheme: Scheme, setting: Setting) -> Law:
-    return Constant(scheme["value"])
+    value = scheme["value"]
+    if not isinstance(value, tuple):
+        return Constant(value)
+    values, shape = _flat(value), _shape_of(value)
+    fits = len(shape) <= len(setting.shape) and all(
+        n in (1, size) for n, size in zip(shape[::-1], setting.shape[::-1], strict=False)
+    )
+    if not fits:
+        raise SchemeError(f"`value` must broadcast to {setting.shape}, got the shape {shape}")
+    return Values(values, shape)
+
+
+def _flat(value: Any) -> tuple[float, ...]:
+    """The numbers of nested tuples, in row-major order."""
+    if not isinstance(value, tuple):
+        return (value,)
+    return tuple(number for item in value for number in _flat(item))
+
+
+def _shape_of(value: Any) -> tuple[int, ...]:
+    return (len(value), *_shape_of(value[0])) if isinstance(value, tuple) else ()
+
+
+def _array(value: Any) -> Any:
+    """Numbers as nested tuples of finite floats, rectangular and not empty."""
+    listed = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(listed, str) or not isinstance(listed, Sequence):
+        return finite("value", listed, SchemeError)
+    items = tuple(map(_array, listed))
+    if not items or len({_shape_of(item) for item in items}) != 1:
+        raise SchemeError(f"`value` must be rectangular and not empty, got {value!r}")
+    return items
 
 
 @define(Base(_constant_law, is_random=False), scales=("value",))
-def constant(*, value: float) -> Options:
-    """Set every weight to `value`.
+def constant(*, value: float | Sequence[Any]) -> Options:
+    """Set every weight to `value`, or the weights to the values of an array.
 
     Parameters
     ----------
-    value : float
-        A finite number.
+    value : float or array of float
+        A finite number; or an array of them, as nested lists or with a `tolist`, that broadcasts
+        to the shape of the parameter as in NumPy.
 
     Raises
     ------
     SchemeError
-        If `value` is not finite.
+        If a value is not finite, or the array is empty or not rectangular; when it is resolved,
+        if it does not broadcast to the shape.
+
+    Notes
+    -----
+    JAX's `constant` and Keras' `Constant` take arrays, too; PyTorch's `constant_` does not.
 
     Examples
     --------
+    >>> import math
     >>> from fanwise import constant
     >>> constant(value=-4.5)
     constant(value=-4.5)
+
+    The start of the state matrix of a Mamba, the same in every row:
+
+    >>> constant(value=[math.log(n) for n in (1, 2, 4)])
+    constant(value=(0.0, 0.6931471805599453, 1.3862943611198906))
     """
-    return {"value": finite("value", value, SchemeError)}
+    return {"value": _array(value)}
 
 
 def _normal_law(scheme: Scheme, setting: Setting) -> Law:

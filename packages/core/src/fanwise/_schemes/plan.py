@@ -197,7 +197,8 @@ def _resolve(
     layered = axes
     if scheme.depth is not None and not scheme.depth.is_known:
         layered = _one_block_a_layer(scheme, shape, axes)
-    if layered is None:
+    if layered is None or (layered is axes and isinstance(scheme["value"], tuple)):
+        # The values of an array are those of the whole parameter.
         blocks: Sequence[Block | None] = (None,)
     else:
         blocks = split_blocks(shape, layered)

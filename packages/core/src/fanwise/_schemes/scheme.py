@@ -234,8 +234,8 @@ class Scheme:
             return Scheme(self.base_name, _scaled(self.base_name, dict(self.base_options), factor))
         written = dict(self.options)
         for key in set(which) & set(options):
-            # A gain that is named becomes a number.
-            value = self[key] if isinstance(options[key], str | tuple) else options[key]
+            # A gain that is named becomes a number, and an array becomes tuples.
+            value = options[key] if isinstance(options[key], float | int) else self[key]
             written[key] = _times(value, factor)
             if written[key] == defaults[key]:
                 del written[key]
@@ -348,9 +348,18 @@ class Scheme:
         return self.base_name, self.base_options, pending
 
     def __repr__(self) -> str:
-        options = ", ".join(f"{key}={value!r}" for key, value in self.options)
+        options = ", ".join(f"{key}={_shortened(value)}" for key, value in self.options)
         depth = "" if self.depth is None else f".over_depth({self.depth})"
         return f"{self.name}({options}){depth}"
+
+
+def _shortened(value: Any) -> str:
+    """The text of an option, with few of the values of a long array."""
+    if not isinstance(value, tuple):
+        return repr(value)
+    items = [_shortened(item) for item in value]
+    shown = items if len(items) <= 12 else [*items[:3], "...", items[-1]]
+    return f"({', '.join(shown)}{',' if len(items) == 1 else ''})"
 
 
 def as_scheme(value: Any, /, name: str = "scheme") -> Scheme:
@@ -424,8 +433,8 @@ def _scaled(base: str, options: dict[str, Any], factor: float) -> dict[str, Any]
 
 def _times(value: Any, factor: float) -> Any:
     if isinstance(value, tuple):
-        return tuple(scheme.scaled(factor) for scheme in value)
-    return value * factor
+        return tuple(_times(item, factor) for item in value)
+    return value.scaled(factor) if isinstance(value, Scheme) else value * factor
 
 
 def _immutable(value: Any) -> Any:
@@ -434,6 +443,8 @@ def _immutable(value: Any) -> Any:
         return str(value)
     if hasattr(value, "to_data"):
         return as_scheme(value)
+    if hasattr(value, "tolist"):
+        value = value.tolist()
     if isinstance(value, Iterable):
         return tuple(_immutable(item) for item in value)
     return float(value) + 0.0  # never -0.0, as in the law

@@ -11,13 +11,13 @@ from .._axes import Axes
 from .._draws.draw import draw
 from .._draws.dtypes import field_of, for_field, rounding
 from .._draws.streams import check_seed, parse_path
-from .._errors import DtypeError, SourceError
+from .._errors import DtypeError, RecipeError, SourceError
 from .._fans import Fans
 from .._models.ledger import Ledger, Measured
 from .._models.measure import Slices, measure
 from .._models.norms import norms_in
 from .._models.parameter import Parameter
-from .._models.prepare import check_valued, plan_or_check
+from .._models.prepare import plan_or_check
 from .._models.recipe import Recipe
 from .._schemes.plan import Plan, resolve
 from .._schemes.scheme import Scheme
@@ -186,7 +186,11 @@ def draw_ledger(ledger: Ledger, seed: int, dtype: Any, /) -> Iterator[tuple[str,
     ledger.check_draws(name)
     drawn = {entry.path for entry in ledger.entries if entry.plan is not None}
     missing = [holder.weight for holder in norms_in(ledger) if holder.weight not in drawn]
-    check_valued(missing, "a rule that leaves what norms are taken of")
+    missing += [entry.path for entry in ledger.entries if entry.status == "kept"]
+    if missing:
+        raise RecipeError(
+            f"`parameters` must be drawn where values of them are needed, got {missing}"
+        )
     return _draw_entries(ledger, seed, name)
 
 
