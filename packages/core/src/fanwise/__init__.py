@@ -24,11 +24,11 @@ from ._errors import (
 from ._fans import Fans, block_fans, fans
 from ._laws.joint import HaarOrthogonal, ZeroInflated
 from ._laws.real import Constant, Law, Normal, TruncatedNormal, Uniform, Values
-from ._models.declaration import Declaration
 from ._models.ledger import Entry, Ledger, Measured
 from ._models.parameter import Parameter, model_from_data, model_to_data
 from ._models.planning import plan_model
 from ._models.recipe import Recipe, Rule
+from ._models.structure import Structure
 from ._schemes.elementwise import (
     by_block,
     constant,
@@ -49,6 +49,7 @@ from ._schemes.gains import gain
 from ._schemes.plan import Plan, resolve
 from ._schemes.scheme import Scheme
 from ._schemes.structured import delta_orthogonal, dirac, identity, orthogonal, sparse
+from ._structure.declaration import Declaration
 
 __version__ = "0.1.0"
 
@@ -76,6 +77,7 @@ __all__ = [
     "Scheme",
     "SchemeError",
     "SourceError",
+    "Structure",
     "TruncatedNormal",
     "Uniform",
     "Values",

@@ -23,7 +23,6 @@ from ._errors import annotate_errors
 from ._fans import Fan, block_fans
 from ._laws.complex import ComplexNormal, ComplexTruncatedNormal, ComplexUniform
 from ._laws.real import law_data
-from ._models.declaration import UNKNOWN, Declarations, Declared, declarations_of, declared_in
 from ._models.ledger import as_ledger
 from ._models.measure import Slices, measure, measure_entries, measure_host
 from ._models.norms import Norms, norms_in
@@ -34,12 +33,15 @@ from ._schemes.depth import Depth
 from ._schemes.elementwise import Family
 from ._schemes.plan import Part, Plan
 from ._schemes.scheme import as_scheme, scheme_names
+from ._structure.declaration import UNKNOWN, Declarations, Declared, declarations_of, declared_in
+from ._structure.record import Computation, Operation
 
 __all__ = [
     "Box",
     "ComplexNormal",
     "ComplexTruncatedNormal",
     "ComplexUniform",
+    "Computation",
     "DTYPES",
     "Declarations",
     "Declared",
@@ -49,6 +51,7 @@ __all__ = [
     "Found",
     "MutableSource",
     "Norms",
+    "Operation",
     "Part",
     "Plan",
     "RandomSource",

@@ -2,15 +2,16 @@
 
 `init_` is for a tensor that is there, `init` for a new one, and `initializer` makes a function as
 `torch.nn.init` has them. `plan_model`, `init_model_` and `measure_model` are for a whole model
-under a `Recipe`, and `materialize_` is for a model on the device `meta`. `declare` says what the
-axes of a layer of your own mean. `nn_init` has the names and laws of `torch.nn.init`. Schemes and
-recipes are in the package `fanwise`.
+under a `Recipe`. `structure` reads what a model computes with each parameter, `declare` says what
+the axes of a layer of your own mean, and `materialize_` is for a model on the device `meta`.
+`nn_init` has the names and laws of `torch.nn.init`. Schemes and recipes are in the package
+`fanwise`.
 """
 
 from . import nn_init
 from ._layers import declare
 from ._meta import materialize_
-from ._model import init_model_, measure_model, plan_model
+from ._model import init_model_, measure_model, plan_model, structure
 from ._source import TorchSource
 from ._tensor import init, init_, initializer
 
@@ -28,4 +29,5 @@ __all__ = [
     "measure_model",
     "nn_init",
     "plan_model",
+    "structure",
 ]

@@ -13,6 +13,7 @@ from fanwise import (
     RecipeError as RecipeError,
     Scheme as Scheme,
     SourceError as SourceError,
+    Structure as Structure,
     constant as constant,
     layers as layers,
     ones as ones,
@@ -22,8 +23,10 @@ from fanwise import (
 from fanwise.adapting import (
     DTYPES as DTYPES,
     Box as Box,
+    Computation as Computation,
     Declarations as Declarations,
     Found as Found,
+    Operation as Operation,
     SampledSource as SampledSource,
     Slices as Slices,
     annotate_errors as annotate_errors,

@@ -17,6 +17,7 @@ from ._core import (
     Scheme,
     Slices,
     SourceError,
+    Structure,
     annotate_errors,
     check_seed,
     measure,
@@ -32,16 +33,22 @@ from ._meta import unwritten
 from ._parametrized import assign, check_assignable, check_drawn_alone, dry_run
 from ._source import dtype_name
 from ._targets import Target, other_names, targets_of
+from ._trace import trace
 
 
 def plan_model(
-    model: nn.Module, recipe: Recipe | Scheme, /, *, loaded: Iterable[str] = ()
+    model: nn.Module,
+    recipe: Recipe | Scheme,
+    /,
+    *,
+    example: Any = None,
+    loaded: Iterable[str] = (),
 ) -> Ledger:
     """Decide what `init_model_` would do, from shapes alone.
 
     Parameters
     ----------
-    model, recipe, loaded
+    model, recipe, example, loaded
         As in `init_model_`.
 
     Returns
@@ -65,7 +72,7 @@ def plan_model(
     >>> ledger == init_model_(model.to_empty(device="cpu"), ledger, seed=0)
     True
     """
-    _, ledger = _prepare(model, recipe, loaded)
+    _, ledger = _prepare(model, recipe, example, loaded)
     return ledger
 
 
@@ -75,6 +82,7 @@ def init_model_(
     /,
     *,
     seed: int,
+    example: Any = None,
     loaded: Iterable[str] = (),
 ) -> Ledger:
     """Initialize the parameters of a module in place.
@@ -92,6 +100,10 @@ def init_model_(
         at 1.
     seed : int
         From 0 up to 2**64 - 1.
+    example : object, optional
+        What the model takes: a mapping of keyword arguments, a tuple of arguments, or the one
+        argument. What the model computes with each parameter then says what it is for: see
+        `structure`. Without it, the types of the layers do.
     loaded : iterable of str, default ()
         Names of parameters and buffers that are loaded from a checkpoint and must be left alone,
         such as the keys of a state dict. What is tied to one of them is left, too.
@@ -136,7 +148,7 @@ def init_model_(
     2.bias    (2)     out     layer          constant  = 0
     """
     seed = check_seed(seed)
-    targets, ledger = _prepare(model, recipe, loaded)
+    targets, ledger = _prepare(model, recipe, example, loaded)
     planned = {
         target: (entry.plan, seed, entry.stream)
         for target, entry in zip(targets, ledger.entries, strict=True)
@@ -181,6 +193,55 @@ def _write_norms(tensors: Mapping[str, torch.Tensor], ledger: Ledger) -> None:
         squares = wide.square().sum(one.axes) if one.axes else wide.square()
         if not holder.is_meta:
             holder.copy_(squares.sqrt().reshape(one.shape))
+
+
+def structure(model: nn.Module, example: Any, /) -> Structure:
+    """Read what a module computes with each of its parameters.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        The model, on any device, `meta` included. It is left as it was.
+    example : object
+        What the model takes: a mapping of keyword arguments, a tuple of arguments, or the one
+        argument.
+
+    Returns
+    -------
+    Structure
+        Print it to see the axes, kind and role of each parameter; its `explain` has the
+        operations from which they follow.
+
+    Raises
+    ------
+    RecipeError
+        If the model does not run on the example.
+
+    Notes
+    -----
+    The forward pass runs on tensors without values, and computes nothing. Where its course
+    depends on values, as the routing of experts does, it runs once on the values of the model
+    and the example. Parameters that the example does not lead to stay as their layers declare
+    them.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from fanwise_torch import structure
+    >>> class Stored(torch.nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.weight = torch.nn.Parameter(torch.empty(4, 8))
+    ...     def forward(self, x):
+    ...         return x @ self.weight
+    >>> print(structure(Stored(), torch.empty(2, 4)))
+    path    shape   axes    kind    role  known
+    weight  (4, 8)  in out  weight  head  computation
+    """
+    if not isinstance(model, nn.Module):
+        raise SourceError(f"`model` must be a torch.nn.Module, got {type(model).__name__}")
+    parameters = [target.found.parameter for target in targets_of(model)]
+    return Structure.of(parameters, trace(model, example))
 
 
 def measure_model(model: nn.Module, ledger: Ledger, /) -> dict[str, Measured]:
@@ -244,13 +305,16 @@ def measure_tensor(plan: Plan, tensor: torch.Tensor, /) -> Measured:
 
 
 def _prepare(
-    model: nn.Module, recipe: Recipe | Ledger | Scheme, loaded: Iterable[str]
+    model: nn.Module, recipe: Recipe | Ledger | Scheme, example: Any, loaded: Iterable[str]
 ) -> tuple[list[Target], Ledger]:
     if not isinstance(model, nn.Module):
         raise SourceError(f"`model` must be a torch.nn.Module, got {type(model).__name__}")
     targets = targets_of(model)
     found = [target.found for target in targets]
-    ledger = prepare(found, recipe, loaded=loaded, ignored=other_names(model))
+    computation = None if example is None else trace(model, example)
+    ledger = prepare(
+        found, recipe, loaded=loaded, ignored=other_names(model), computation=computation
+    )
     statuses = {entry.path: entry.status for entry in ledger.entries}
     for target in targets:
         if statuses[target.path] == "initialized":

@@ -36,11 +36,13 @@ __all__ = [
     "SpectralNorm",
     "TorchDispatchMode",
     "WeightNorm",
+    "fake_tensor_mode",
     "forward_pre_hooks",
     "has_values",
     "is_batched",
     "is_flat_parameter",
     "keyed_generator",
+    "value_errors",
 ]
 
 
@@ -74,6 +76,29 @@ def is_batched(tensor: torch.Tensor, /) -> bool:
 def is_flat_parameter(tensor: torch.Tensor, /) -> bool:
     """Whether the older FullyShardedDataParallel keeps several parameters in one. No public way."""
     return bool(getattr(tensor, "_is_flat_param", False))
+
+
+def fake_tensor_mode() -> Any:
+    """A mode in which tensors have shapes and no values; imported only where it is used."""
+    # `torch._subclasses` is how `torch.compile` and `torch.export` trace; since 1.13, undocumented.
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    return FakeTensorMode(allow_non_fake_inputs=True)
+
+
+def value_errors() -> tuple[type[Exception], ...]:
+    """What fake tensors raise where the course of a computation depends on values."""
+    from torch._subclasses import fake_tensor
+    from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
+
+    return (
+        fake_tensor.DataDependentOutputException,
+        fake_tensor.DynamicOutputShapeException,
+        fake_tensor.UnsupportedFakeTensorException,
+        fake_tensor.UnsupportedOperatorException,
+        GuardOnDataDependentSymNode,
+        NotImplementedError,
+    )
 
 
 def forward_pre_hooks(layer: nn.Module, /) -> Iterable[Any]:

@@ -35,6 +35,16 @@ def start_of(parameter: Parameter) -> Scheme | None:
     return parameter.default or STARTS.get(parameter.kind)
 
 
+def is_kept(parameter: Parameter) -> bool:
+    """Whether it starts as its layer made it: what is neither a weight nor has a usual start."""
+    return (
+        parameter.known == "computation"
+        and parameter.valued
+        and parameter.kind not in ("weight", "embedding", "buffer", "unknown")
+        and start_of(parameter) is None
+    )
+
+
 def raise_all(faults: Sequence[str], failed: Sequence[tuple[Parameter, Exception]]) -> NoReturn:
     """Raise one error that has all faults of a model."""
     missing = [(one, e.scheme) for one, e in failed if isinstance(e, MissingAxesError)]
@@ -206,6 +216,7 @@ def _open(parameters: Iterable[Parameter], matches: Matches) -> list[Parameter]:
         and parameter.status is None
         and parameter.norms_of is None
         and start_of(parameter) is None
+        and not is_kept(parameter)
     ]
 
 

@@ -19,6 +19,7 @@ from .._laws.real import law_data
 from .._schemes.plan import Part, Plan, resolve
 from .._schemes.scheme import Scheme
 from .parameter import Parameter
+from .table import aligned, printable
 
 Status: TypeAlias = Literal["initialized", "derived", "tied", "frozen", "kept", "loaded", "skipped"]
 
@@ -212,11 +213,7 @@ class Ledger:
         rows = [header]
         for entry in self.entries:
             rows += _rows(entry, measured)
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        )
+        return aligned(rows)
 
     def __str__(self) -> str:
         return self.table()
@@ -247,6 +244,7 @@ def _entry_from_data(data: Any) -> Entry:
             field=parameter.field,
             path=parse_path(parameter.path),
             padding=data.get("padding"),
+            branches=parameter.branches,
         )
         if not _agree([law_data(part.law) for part in plan.parts], data.get("laws")):
             raise RecipeError(
@@ -282,7 +280,7 @@ def _rows(entry: Entry, measured: Mapping[str, Measured] | None) -> list[list[st
     parameter = entry.parameter
     shape = str(parameter.shape).replace(",)", ")")
     axes: Axes | None = parameter.axes if entry.plan is None else entry.plan.axes
-    start = [_printable(parameter.path), shape, "" if axes is None else str(axes), entry.known]
+    start = [printable(parameter.path), shape, "" if axes is None else str(axes), entry.known]
     blank = [] if measured is None else [""] * 4
     if entry.plan is None:
         what = {
@@ -308,11 +306,6 @@ def _rows(entry: Entry, measured: Mapping[str, Measured] | None) -> list[list[st
             "exact" if found.std_z is None else f"{found.std_z:+.2f}",
         ]
     return rows
-
-
-def _printable(text: str) -> str:
-    """The text with what a terminal would obey spelled out."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _distinct(plan: Plan) -> Sequence[Part]:

@@ -13,7 +13,7 @@ from .._errors import RecipeError, integer, one_of
 from .._json import SCHEMA_VERSION, as_list, read_document, record_from_data, record_to_data
 from .._laws.joint import FIELDS, Field
 from .._schemes.scheme import Scheme, as_scheme
-from .declaration import HOW_KNOWN, UNKNOWN, Declaration, Known
+from .._structure.declaration import HOW_KNOWN, UNKNOWN, Declaration, Known
 
 LeftStatus: TypeAlias = Literal["frozen", "kept", "loaded", "skipped"]
 
@@ -57,7 +57,11 @@ class Parameter:
     norm_axes : tuple of int, default ()
         The axes of that weight along which each position has a norm of its own.
     role : str or None
-        What the layer does with it, such as "query" or "router"; rules may select by it, too.
+        What the model does with it: "query", "key", "value", "attention_output", "gate", "up",
+        "down", "router" or "head"; joined by "+" for the blocks of a fused axis, as in
+        "query+key+value"; and "residual_end", after a space, at the end of a residual branch.
+    branches : int or None
+        Of a weight that ends a residual branch: how many such branches the model has.
     known : {"declared", "layer", "computation"}, default "declared"
         Who says what it is for: the user, the type of a framework's layer, or what is computed
         with it.
@@ -85,6 +89,7 @@ class Parameter:
     norms_of: str | None = None
     norm_axes: tuple[int, ...] = ()
     role: str | None = None
+    branches: int | None = None
     known: Known = "declared"
     valued: bool = True
 
@@ -105,6 +110,8 @@ class Parameter:
             )
         one_of("field", self.field, FIELDS, RecipeError)
         one_of("known", self.known, HOW_KNOWN, RecipeError)
+        if self.branches is not None:
+            integer("branches", self.branches, RecipeError, minimum=1)
         if self.role is not None and not isinstance(self.role, str):
             raise RecipeError(f"`role` must be a string, got {self.role!r}")
         if not isinstance(self.valued, bool):

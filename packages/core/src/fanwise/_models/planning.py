@@ -23,6 +23,7 @@ from .faults import (
     faults_of_unknown,
     faults_without_rule,
     faults_without_values,
+    is_kept,
     raise_all,
     selector,
     start_of,
@@ -119,6 +120,8 @@ def _entry(parameter: Parameter, matches: Matches, by_path: Mapping[str, Paramet
         if parameter.norms_of is not None:
             return Entry(parameter, "derived")
         start = start_of(parameter)
+        if start is None and is_kept(parameter):
+            return Entry(parameter, "kept")
         if start is None:
             return Entry(parameter, "skipped")  # a buffer; of others, this is a fault
         return Entry(parameter, "initialized", plan=_resolve(parameter, start, parameter.axes))
@@ -175,6 +178,7 @@ def _resolve(
         field=parameter.field,
         path=parse_path(parameter.path),
         padding=padding,
+        branches=parameter.branches,
     )
 
 

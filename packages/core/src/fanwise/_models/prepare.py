@@ -8,11 +8,13 @@ from typing import Any
 
 from .._errors import RecipeError
 from .._schemes.scheme import Scheme
+from .._structure.record import Computation
 from .faults import faults_without_values, listed
 from .ledger import Ledger, as_ledger
 from .parameter import Parameter
 from .planning import plan_all
 from .recipe import Recipe
+from .structure import Structure
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ def prepare(
     *,
     loaded: Iterable[str] = (),
     ignored: Iterable[str] = (),
+    computation: Computation | None = None,
 ) -> Ledger:
     """Plan a model, or check that a ledger is of it: all errors come before anything is drawn.
 
@@ -60,6 +63,8 @@ def prepare(
         Names of what is loaded from a checkpoint.
     ignored : iterable of str, default ()
         Names that `loaded` may have although no parameter is called so.
+    computation : Computation, optional
+        What the model computes with its parameters.
 
     Returns
     -------
@@ -85,6 +90,14 @@ def prepare(
     [('embed', 'initialized'), ('head', 'tied')]
     """
     names = _check_loaded(loaded, found, ignored)
+    faults = _faults_of_shapes(found)
+    if computation is not None:
+        structure = Structure.of([one.parameter for one in found], computation)
+        faults += structure.faults
+        found = [
+            replace(one, parameter=parameter)
+            for one, parameter in zip(found, structure.parameters, strict=True)
+        ]
     parameters = tie(
         [
             replace(one.parameter, status="loaded", tied_to=None)
@@ -94,7 +107,7 @@ def prepare(
         ],
         [one.storage for one in found],
     )
-    ledger = plan_or_check(parameters, recipe, faults=_faults_of_shapes(found))
+    ledger = plan_or_check(parameters, recipe, faults=faults)
     ledger.check_draws(
         {
             entry.path: one.dtype

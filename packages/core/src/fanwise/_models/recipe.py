@@ -137,8 +137,10 @@ class Rule:
                 return False
         elif parameter.kind not in kinds and "*" not in kinds:
             return False
-        if self.role is not None and parameter.role not in _as_tuple(self.role):
-            return False
+        if self.role is not None:
+            roles = (parameter.role or "").split(" ")
+            if not {parameter.role, *roles} & set(_as_tuple(self.role)):
+                return False
         if self.layer is not None and not any(
             fnmatch.fnmatchcase(parameter.layer, one) for one in _as_tuple(self.layer)
         ):

@@ -17,8 +17,10 @@ class Depth:
 
     Attributes
     ----------
-    layers : int or "index"
-        The number of layers; or "index", for the number of the parameter's own layer.
+    layers : int, "index" or "branches"
+        The number of layers; or "index", for the number of the parameter's own layer; or
+        "branches", for the number of residual branches that the model has, in place of
+        ``branches * layers``.
     branches : float, default 2
         Residual branches in a layer.
     power : float, default -0.5
@@ -31,12 +33,12 @@ class Depth:
     0.25
     """
 
-    layers: int | Literal["index"]
+    layers: int | Literal["index", "branches"]
     branches: float = 2.0
     power: float = -0.5
 
     def __post_init__(self) -> None:
-        if self.layers != "index":
+        if self.is_known:
             layers = integer("layers", self.layers, SchemeError, minimum=1)
             object.__setattr__(self, "layers", layers)
         branches = positive("branches", self.branches, SchemeError)
@@ -48,16 +50,22 @@ class Depth:
     @property
     def is_known(self) -> bool:
         """Whether the factor does not depend on the parameter."""
-        return self.layers != "index"
+        return self.layers not in ("index", "branches")
 
     def at(self, layer: int, /) -> Depth:
         """The factor of the layer of this number, counted from one."""
         return replace(self, layers=layer)
 
+    def of(self, branches: int, /) -> Depth:
+        """The factor of a model of so many residual branches."""
+        return replace(self, layers=branches, branches=1.0)
+
     def factor(self) -> float:
         """The number to multiply weights by."""
-        if self.layers == "index":
-            raise SchemeError("`layers` 'index' must be resolved for a parameter, got none")
+        if isinstance(self.layers, str):
+            raise SchemeError(
+                f"`layers` {self.layers!r} must be resolved for a parameter, got none"
+            )
         base = self.branches * self.layers
         # The square root is exact to rounding on every platform; `pow` need not be.
         try:

@@ -109,6 +109,7 @@ def resolve(
     field: Field = "real",
     path: Sequence[str] = (),
     padding: int | None = None,
+    branches: int | None = None,
 ) -> Plan:
     """Resolve a scheme to the laws of the weights of one parameter.
 
@@ -130,6 +131,8 @@ def resolve(
     padding : int, optional
         Position along the `in` axis whose weights are zero, as of the padding token of an
         embedding; in every copy.
+    branches : int, optional
+        How many residual branches the model has, which ``over_depth("branches")`` counts by.
 
     Returns
     -------
@@ -158,6 +161,13 @@ def resolve(
         layer = layer_number(path)
         if scheme.depth is not None and layer is not None:
             scheme = scheme.at_depth(layer)
+        if branches is not None:
+            scheme = scheme.of_branches(branches)
+        if scheme.depth is not None and scheme.depth.layers == "branches":
+            raise SchemeError(
+                f"`over_depth` 'branches' must be for a weight that ends a residual branch, as the "
+                f"computation of a model shows, got {scheme}"
+            )
         plan = _resolve(scheme, shape, axes, _checked_fans(fans), field)
         if padding is None:
             return plan

@@ -243,7 +243,7 @@ class Scheme:
 
     def over_depth(
         self,
-        layers: int | Literal["index"],
+        layers: int | Literal["index", "branches"],
         /,
         *,
         branches: float = 2.0,
@@ -257,10 +257,11 @@ class Scheme:
 
         Parameters
         ----------
-        layers : int or "index"
-            The number of layers; or "index" for the depth of the parameter itself, counted from
-            one: by the first number in its path (``h.3.``, ``block_3.``), and in scanned layers
-            by the position in the stack.
+        layers : int, "index" or "branches"
+            The number of layers. "branches" is for the number of residual branches that the
+            computation of the model has, in place of ``branches * layers``. "index" is for the
+            depth of the parameter itself, counted from one: by the first number in its path
+            (``h.3.``, ``block_3.``), and in scanned layers by the position in the stack.
         branches : float, default 2
             Residual branches in a layer.
         power : float, default -0.5
@@ -294,9 +295,15 @@ class Scheme:
 
     def at_depth(self, layer: int, /) -> Scheme:
         """The scheme of the layer of this number, counted from one."""
-        if self.depth is None or self.depth.is_known:
+        if self.depth is None or self.depth.layers != "index":
             return self
         return Scheme(self.name, self.options, self.depth.at(layer))
+
+    def of_branches(self, branches: int, /) -> Scheme:
+        """The scheme in a model of so many residual branches."""
+        if self.depth is None or self.depth.layers != "branches":
+            return self
+        return Scheme(self.name, self.options, self.depth.of(branches))
 
     def to_data(self) -> dict[str, Any]:
         """The scheme as plain JSON data, as it was written; infinities are "inf"."""

@@ -1,0 +1,474 @@
+"""From the uses of parameters to what they are for (spec: recipes/17)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .._axes import Axes
+from .._errors import AxesError
+from .._schemes.elementwise import zeros
+from .atoms import Axis
+from .declaration import Declaration
+from .flow import Flow, Use
+from .record import Computation
+
+RESIDUAL_END = "residual_end"
+WEIGHT_USES = ("contraction", "convolution", "gather")
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What follows from a computation.
+
+    Attributes
+    ----------
+    declarations : mapping of str to Declaration
+        What each parameter is for, by path, as far as the computation says. Paths of weights in
+        `fans_of` and `norms_of` begin at the model.
+    uses : mapping of str to tuple of Use
+        The uses of each parameter.
+    disagreements : mapping of str to str
+        Parameters that are used in ways that do not go together.
+    residual_branches : int
+        How many branches are added to what they are computed from.
+    """
+
+    declarations: Mapping[str, Declaration]
+    uses: Mapping[str, tuple[Use, ...]]
+    disagreements: Mapping[str, str]
+    residual_branches: int
+
+
+def find(computation: Computation) -> Findings:
+    """Follow a computation, and say what each parameter is for."""
+    flow = Flow(computation)
+    by_parameter: dict[int, list[Use]] = {}
+    for use in flow.uses:
+        by_parameter.setdefault(use.parameter, []).append(use)
+    names: dict[int, str] = {}
+    for path, number in computation.parameters.items():
+        names.setdefault(number, path)
+    disagreements: dict[int, str] = {}
+    declared: dict[int, Declaration] = {}
+    for number in names:
+        uses = by_parameter.get(number, [])
+        found, disagreement = _weight(flow, number, uses)
+        if disagreement:
+            disagreements[number] = disagreement
+        elif found is not None:
+            declared[number] = found
+    weights = {number for number, one in declared.items() if one.axes is not None}
+    for number in names:
+        if number not in declared and number not in disagreements:
+            found = _vector(flow, number, by_parameter.get(number, []), weights, names)
+            if found is not None:
+                declared[number] = found
+    weights = {number for number in weights if declared[number].kind == "weight"}
+    roles = _roles(flow, weights)
+    paths = computation.parameters
+    return Findings(
+        {
+            path: replace(declared[n], role=roles.get(n, declared[n].role))
+            for path, n in paths.items()
+            if n in declared
+        },
+        {path: tuple(by_parameter.get(n, ())) for path, n in paths.items()},
+        {path: disagreements[n] for path, n in paths.items() if n in disagreements},
+        len(flow.residuals),
+    )
+
+
+def _weight(flow: Flow, number: int, uses: Sequence[Use]) -> tuple[Declaration | None, str]:
+    """What a parameter is that is contracted with inputs, or from which rows are gathered."""
+    own = [use for use in uses if number not in _modulators(use)]
+    strong = [use for use in own if use.name in WEIGHT_USES]
+    if not strong:
+        return None, ""
+    shape = flow.computation.shapes[number]
+    stacked = {axis: "stack" for use in own if use.name == "select" for axis in use.roles}
+    inner = {axis: role for use in own if use.name == "inner" for axis, role in use.roles.items()}
+    gathered = [use for use in strong if use.name == "gather"]
+    if gathered and len(gathered) < len(strong):
+        heads = [use for use in strong if use.name != "gather"]
+        # An embedding that is also the head of a model is drawn as an embedding.
+        if all(_is_reverse(use.roles, gathered[0].roles) for use in heads):
+            strong = gathered
+    ways: dict[tuple[Any, ...], Use] = {}
+    for use in strong:
+        roles = {**use.roles, **stacked}
+        key = (tuple(sorted(roles.items())), tuple(sorted(use.options.items())))
+        ways.setdefault(key, use)
+    if len(ways) > 1:
+        what = [_way(flow, use, shape) for use in ways.values()]
+        return None, f"it is used as {' and as '.join(what)}"
+    roles = {**strong[0].roles, **stacked}
+    if inner and len(set(roles) | set(inner)) == len(shape):
+        shared = [axis for axis, role in inner.items() if role == "in" and axis not in roles]
+        for axis in shared:  # of two factors of a weight, it is the output of the first
+            roles[axis] = "out" if "in" in roles.values() else "in"
+    options = dict(strong[0].options)
+    for axis, size in enumerate(shape):
+        if axis not in roles and size == 1:
+            missing = [role for role in ("in", "out") if role not in roles.values()]
+            roles[axis] = missing[0] if missing and strong[0].name != "gather" else "stack"
+    if len(roles) != len(shape):
+        return None, ""
+    words = [roles[axis] for axis in range(len(shape))]
+    blocks = {}
+    if words.count("out") == 1:
+        sizes = flow.values[number].axes[words.index("out")][0].blocks()
+        if sizes:
+            blocks["out"] = len(sizes) if len(set(sizes)) == 1 else sizes
+    try:
+        axes = Axes(words, one_hot=strong[0].name == "gather", blocks=blocks, **options)
+    except AxesError as error:
+        return None, str(error)
+    kind = "embedding" if strong[0].name == "gather" else "weight"
+    if kind == "embedding" and _reaches_scores(flow, strong[0].result):
+        kind = "relative_bias"
+    return Declaration(axes, kind, known="computation"), ""
+
+
+def _modulators(use: Use) -> tuple[int, ...]:
+    return (use.parameter,) if use.part.modulates else ()
+
+
+def _is_reverse(one: Mapping[int, str], other: Mapping[int, str]) -> bool:
+    swapped = {"in": "out", "out": "in", "stack": "stack", "kernel": "kernel"}
+    return dict(one) == {axis: swapped[role] for axis, role in other.items()}
+
+
+def _way(flow: Flow, use: Use, shape: Sequence[int]) -> str:
+    words = " ".join(use.roles.get(axis, "?") for axis in range(len(shape)))
+    layer = flow.computation.operations[use.operation].layer
+    return f"{words!r} of a {use.name}" + (f" in {layer!r}" if layer else "")
+
+
+def _vector(
+    flow: Flow, number: int, uses: Sequence[Use], weights: set[int], names: Mapping[int, str]
+) -> Declaration | None:
+    """What a parameter is that is added, multiplied or put beside something."""
+    shape = flow.computation.shapes[number]
+    modulating = next((use for use in uses if use.part.modulates), None)
+    if modulating is not None:
+        return _of_weight(flow, number, modulating, names)
+    by_name: dict[str, Use] = {}
+    for use in uses:
+        by_name.setdefault(use.name, use)
+    units = Axes(["out" if size != 1 or len(shape) == 1 else "stack" for size in shape])
+    if {"product", "sum"} <= set(by_name) or len(by_name) != 1:
+        return None
+    name, use = next(iter(by_name.items()))
+    if name == "token":
+        return Declaration(units, "token", known="computation")
+    if name == "product" and use.other is not None:
+        plainly = not use.part.functions
+        if use.other.normalized and plainly and shape and not _on_branch_of_itself(flow, use):
+            start = {0.0: None, 1.0: zeros()}
+            if use.part.shift in start:
+                default = start[use.part.shift]
+                return Declaration(units, "norm_scale", default=default, known="computation")
+        kind = "temperature" if not shape or all(n == 1 for n in shape) else "scale"
+        if kind == "scale" and plainly and _ends_branch(flow, use.result):
+            kind = "layer_scale"
+        return Declaration(units if shape else Axes(()), kind, known="computation")
+    if name == "sum" and use.other is not None and not use.part.functions:
+        if use.other.normalized:
+            return Declaration(units, "norm_bias", known="computation")
+        owners, along = _owners_along(use.aligned, weights)
+        wide = {axis for axis, size in enumerate(shape) if size != 1}
+        if owners and wide <= along.keys():
+            words = ["out" if along.get(axis) == "out" else "stack" for axis in range(len(shape))]
+            own = flow.values[number].axes
+            blocks = {}
+            if words.count("out") == 1:
+                sizes = own[words.index("out")][0].blocks()
+                if sizes:
+                    blocks["out"] = len(sizes) if len(set(sizes)) == 1 else sizes
+            of = names[owners[0]] if len(owners) == 1 else None
+            kind = "time_step" if _is_positive(flow, use.result) else "bias"
+            return Declaration(Axes(words, blocks=blocks), kind, fans_of=of, known="computation")
+        if len(wide) >= 2:
+            if _reaches_scores(flow, use.result):
+                return Declaration(None, "relative_bias", known="computation")
+            axes = None
+            if len(wide & along.keys()) == 1:  # a row for each position, as in an embedding
+                words = [
+                    "out" if axis in along and axis in wide else "in" if axis in wide else "stack"
+                    for axis in range(len(shape))
+                ]
+                axes = Axes(words, one_hot=True)
+            return Declaration(axes, "position", known="computation")
+    return None
+
+
+def _is_positive(flow: Flow, value: int) -> bool:
+    """Whether only the softplus of a value is used, as of the time steps of a state space."""
+    functions = [
+        operation.options["function"]
+        for number in _forward(flow, value, _VIEWS, limit=8)
+        for operation in (flow.computation.operations[p] for p in flow.consumers.get(number, ()))
+        if operation.name == "elementwise"
+    ]
+    return "softplus" in functions and set(functions) <= {"softplus", "cast"}
+
+
+def _of_weight(flow: Flow, number: int, use: Use, names: Mapping[int, str]) -> Declaration | None:
+    """What scales a weight: the scale of a weight normalization, if the weight is normalized."""
+    bases = [base for base in use.part.modulates if base in names]
+    if len(bases) != 1:
+        return Declaration(None, "weight_scale", known="computation")
+    shape = flow.computation.shapes[number]
+    axes = tuple(axis for axis, size in enumerate(shape) if size != 1)
+    sizes = flow.computation.shapes[bases[0]]
+    if len(shape) == len(sizes) and all(shape[axis] == sizes[axis] for axis in axes):
+        return Declaration(
+            None, "weight_norm", norms_of=names[bases[0]], norm_axes=axes, known="computation"
+        )
+    return Declaration(None, "weight_scale", known="computation")
+
+
+def _owners_along(
+    aligned: Sequence[Axis | None], weights: set[int]
+) -> tuple[list[int], dict[int, str]]:
+    """The weights whose outputs a parameter is along, and how each of its axes is."""
+    owners: dict[int, None] = {}
+    along: dict[int, str] = {}
+    for axis, other in enumerate(aligned):
+        for atom in other or ():
+            for (number, _), _ in atom.owners():
+                if number in weights:
+                    owners[number] = None
+                    along[axis] = "out"
+    return list(owners), along
+
+
+def _forward(flow: Flow, value: int, through: Sequence[str], limit: int = 40) -> list[int]:
+    """The values that a value becomes, by way of operations of some names."""
+    found: list[int] = []
+    stack = [value]
+    while stack and len(found) < limit:
+        number = stack.pop()
+        found.append(number)
+        for place in flow.consumers.get(number, ()):
+            operation = flow.computation.operations[place]
+            if operation.name in through:
+                stack += operation.outputs
+    return found
+
+
+_VIEWS = ("reshape", "transpose", "broadcast", "slice")
+
+
+def _reaches_scores(flow: Flow, value: int) -> bool:
+    """Whether a value is a part of the scores of an attention."""
+    for number in _forward(flow, value, (*_VIEWS, "elementwise")):
+        for place in flow.consumers.get(number, ()):
+            operation = flow.computation.operations[place]
+            if operation.name == "softmax":
+                return True
+            if operation.name == "attention" and number in operation.inputs[3:]:
+                return True
+    return False
+
+
+def _ends_branch(flow: Flow, value: int) -> bool:
+    """Whether a value is added, as it is, to what it is computed from."""
+    branches = {branch for _, _, branch in flow.residuals}
+    return bool(branches & set(_forward(flow, value, (*_VIEWS, "elementwise"), limit=8)))
+
+
+def _on_branch_of_itself(flow: Flow, use: Use) -> bool:
+    """Whether a normalized value is added to itself, so that its scale is no plain scale."""
+    roots = use.other.normalized if use.other is not None else frozenset()
+    number = use.result
+    for _ in range(3):  # the scale, the bias
+        sums = [
+            operation
+            for operation in (
+                flow.computation.operations[p] for p in flow.consumers.get(number, ())
+            )
+            if operation.name == "elementwise" and operation.options["function"] == "add"
+        ]
+        for operation in sums:
+            others = [flow.values[n] for n in operation.inputs if n != number]
+            if any(other.live and other.root in roots for other in others):
+                return True
+        if not sums:
+            return False
+        number = sums[0].outputs[0]
+    return False
+
+
+def _roles(flow: Flow, weights: set[int]) -> dict[int, str]:
+    """What weights do in attention, in gated layers and at the ends of residual branches.
+
+    The roles of the blocks of a fused weight are joined by a plus, others follow after a space.
+    """
+    found: dict[tuple[int, int], str] = {}  # by weight and where its piece begins
+
+    def give(axis: Axis, role: str) -> None:
+        for number, start in _owners(axis, weights):
+            found.setdefault((number, start), role)
+
+    operations = flow.computation.operations
+    for operation in operations:
+        if operation.name == "attention":
+            for number, role in zip(operation.inputs, ("query", "key", "value"), strict=False):
+                give(flow.values[number].axes[-1], role)
+        elif operation.name == "softmax":
+            _attention_by_hand(flow, operation, give)
+    gates = _gates(flow, give)
+    values = {number for (number, _), role in found.items() if role == "value"}
+    for use in flow.uses:
+        own = use.parameter
+        if own not in weights or use.name not in ("contraction", "convolution"):
+            continue
+        sources = {
+            number
+            for other in operations[use.operation].inputs
+            if flow.values[other].live
+            for axis in flow.values[other].axes
+            for number, _ in _owners(axis, weights)
+        }
+        if not any(number == own for number, _ in found):
+            if sources & values:
+                found[own, 0] = "attention_output"
+            elif sources & gates:
+                found[own, 0] = "down"
+    ends = {
+        number
+        for _, _, branch in flow.residuals
+        for axis in flow.values[branch].axes
+        for number, _ in _owners(axis, weights)
+    }
+    for use in flow.uses:  # of two layers with an activation between them
+        if use.parameter in ends and (use.parameter, 0) not in found:
+            operation = operations[use.operation]
+            before = {
+                source
+                for other in operation.inputs
+                if flow.values[other].live and flow.values[other].activated
+                for axis in flow.values[other].axes
+                for source in _owners(axis, weights)
+            }
+            if before and use.name in ("contraction", "convolution"):
+                found[use.parameter, 0] = "down"
+                for source in before:
+                    found.setdefault(source, "up")
+    for operation in operations:
+        if operation.name == "selection":
+            chosen = flow.values[operation.inputs[0]]
+            for number, _ in _owners(chosen.axes[operation.options["axis"]], weights):
+                found.setdefault((number, 0), "router")
+    heads = {number for value in flow.computation.outputs for number in _made_by(flow, value)}
+    parts: dict[int, dict[int, str]] = {}
+    for (number, start), role in found.items():
+        parts.setdefault(number, {})[start] = role
+    words = {
+        number: ["+".join(dict.fromkeys(role for _, role in sorted(pieces.items())))]
+        for number, pieces in parts.items()
+    }
+    for number in ends:
+        words.setdefault(number, []).append(RESIDUAL_END)
+    for number in heads & weights:
+        words.setdefault(number, ["head"])
+    return {number: " ".join(own) for number, own in words.items()}
+
+
+def _made_by(flow: Flow, value: int) -> set[int]:
+    """The weight of the contraction that a value is, but for a bias and views."""
+    for _ in range(20):
+        place = flow.producer.get(value)
+        if place is None:
+            return set()
+        operation = flow.computation.operations[place]
+        live = [number for number in operation.inputs if flow.values[number].live]
+        if operation.name == "contraction" and len(live) == 1:
+            return {
+                parameter for number in operation.inputs for parameter in flow.values[number].parts
+            }
+        if operation.name not in (*_VIEWS, "elementwise") or len(live) != 1:
+            return set()
+        value = live[0]
+    return set()
+
+
+def _owners(axis: Axis, weights: set[int]) -> list[tuple[int, int]]:
+    """The weights that an axis is an output of, each with where its piece begins."""
+    return [
+        (number, piece[0] if piece else 0)
+        for atom in axis
+        for (number, _), piece in atom.owners()
+        if number in weights
+    ]
+
+
+def _attention_by_hand(flow: Flow, operation: Any, give: Any) -> None:
+    """Queries, keys and values of a softmax of one contraction that another takes."""
+    scores = _backward(flow, operation.inputs[0])
+    if scores is None:
+        return
+    terms, result = scores.options["equation"].split("->")
+    letters = terms.split(",")
+    last = result[-1]
+    for number, own in zip(scores.inputs, letters, strict=True):
+        axes = flow.values[number].axes
+        for letter, axis in zip(own, axes, strict=True):
+            if letter not in result:
+                give(axis, "key" if last in own else "query")
+    for number in _forward(flow, operation.outputs[0], (*_VIEWS, "elementwise")):
+        for place in flow.consumers.get(number, ()):
+            after = flow.computation.operations[place]
+            if after.name != "contraction":
+                continue
+            for other, own in zip(after.inputs, after.options["equation"].split(","), strict=True):
+                own = own.split("->")[0]
+                if other != number and flow.values[other].live:
+                    kept = after.options["equation"].split("->")[1]
+                    weights_letters = after.options["equation"].split("->")[0].split(",")
+                    mine = weights_letters[after.inputs.index(number)]
+                    for letter, axis in zip(own, flow.values[other].axes, strict=True):
+                        if letter in kept and letter not in mine:
+                            give(axis, "value")
+
+
+def _backward(flow: Flow, number: int) -> Any:
+    """The contraction of two live values that scores come from."""
+    for _ in range(40):
+        place = flow.producer.get(number)
+        if place is None:
+            return None
+        operation = flow.computation.operations[place]
+        if operation.name == "contraction":
+            live = all(flow.values[n].live for n in operation.inputs)
+            return operation if live else None
+        if operation.name not in (*_VIEWS, "elementwise"):
+            return None
+        live_inputs = [n for n in operation.inputs if flow.values[n].live]
+        if not live_inputs:
+            return None
+        number = live_inputs[0]
+    return None
+
+
+def _gates(flow: Flow, give: Any) -> set[int]:
+    """Give the roles of gates and what they gate; return their weights."""
+    weights: set[int] = set()
+    for _, one, other in flow.products:
+        first, second = flow.values[one], flow.values[other]
+        if first.activated == second.activated or not first.axes or not second.axes:
+            continue
+        gate, up = (first, second) if first.activated else (second, first)
+        sources = [
+            {(number, piece) for atom in value.axes[-1] for (number, _), piece in atom.owners()}
+            for value in (gate, up)
+        ]
+        if not all(sources) or sources[0] == sources[1]:
+            continue
+        give(gate.axes[-1], "gate")
+        give(up.axes[-1], "up")
+        weights |= {number for source in sources for number, _ in source}
+    return weights
