@@ -237,7 +237,11 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch's
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        result = func(*args, **kwargs)
+        if func.overloadpacket is torch.ops.aten._grouped_mm and args[0].dim() == 2:
+            # Without values, PyTorch refuses the dtypes that it computes for CPUs.
+            result = args[0].new_zeros((args[0].shape[0], args[1].shape[-1]))
+        else:
+            result = func(*args, **kwargs)
         tensors = [leaf for leaf in pytree.tree_leaves((args, kwargs)) if _is_tensor(leaf)]
         made = [leaf for leaf in pytree.tree_leaves(result) if _is_tensor(leaf)]
         if tensors and made:
@@ -313,6 +317,11 @@ def _pointwise(
 def _same(recorder: Recorder, args: Any, given: Any, result: Any) -> None:
     output = result[0] if isinstance(result, tuple) else result
     recorder.elementwise("cast", args[:1], output)
+
+
+@_records("prelu", "_prelu_kernel")
+def _prelu(recorder: Recorder, args: Any, given: Any, result: Any) -> None:
+    recorder.elementwise("prelu", args[:2], result)
 
 
 @_records("view", "_unsafe_view", "reshape", "_reshape_alias", "unsqueeze", "squeeze", "flatten",

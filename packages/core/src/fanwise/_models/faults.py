@@ -153,17 +153,16 @@ def faults_of_names(
     drawn: dict[int, list[Parameter]] = {}
     for parameter in parameters:
         found = matches[parameter.path]
-        if found is not None and found[1].names_unknown and parameter.status is None:
+        if found is not None and found[1].scheme is not None and parameter.status is None:
             drawn.setdefault(found[0], []).append(parameter)
     faults = []
     for index, group in drawn.items():
         types = _grouped(group, lambda p: p.layer or p.path.rpartition(".")[2])
-        unknown = [p for p in group if p.kind == "unknown"]
-        if not unknown or len(types) == 1:
+        if len(types) == 1 or not any(map(rules[index].is_by_name, group)):
             continue
         each = [f"{layer} x{len(same)}" for layer, same in types.items()]
         faults.append(
-            f"a rule that draws unknown parameters must be for one type of layer, or name "
+            f"a rule that draws by name must be for one type of layer, or name the kinds, such as "
             f'kind="unknown", got rule {index} {selector(rules[index])} for '
             f"{listed(each, quoted=False)}"
         )

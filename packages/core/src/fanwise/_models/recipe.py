@@ -20,6 +20,19 @@ from .._schemes.scheme import Scheme, as_scheme
 from .parameter import LEFT_STATUSES, LeftStatus, Parameter
 
 DRAWN_KINDS = ("weight", "embedding")  # what a scheme without `kind` is for
+# What has no usual start, so that a scheme without `kind` is for it, too, if the rule names it.
+NAMED_KINDS = (
+    "unknown",
+    "layer_scale",
+    "offset",
+    "position",
+    "relative_bias",
+    "scale",
+    "temperature",
+    "time_step",
+    "token",
+    "weight_scale",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +50,10 @@ class Rule:
         Glob that the whole path must match; `*` also spans dots, and `[ab]` is one of a and b.
     kind : str, sequence of str, or None
         The kind, or one of the kinds, that a parameter must have; "*" is for all kinds. None is
-        for weights and embeddings, and for all kinds if the rule leaves them as they are. What
-        is "unknown" is drawn by a rule of this kind alone, or by one that names it by `match` or
-        `layer`: then all that it draws must be of one type of layer.
+        for weights and embeddings, and for all kinds if the rule leaves them as they are. A
+        rule that names parameters by `match` or `layer` is for tokens, positions, scales and
+        others without a usual start, too, and for what is "unknown": then all that it draws must
+        be of one type of layer.
     layer : str, sequence of str, or None
         Name of the type of the layer that has the parameter, such as "Conv2d"; a glob, or one
         of several.
@@ -118,24 +132,27 @@ class Rule:
             return ("*",) if self.scheme is None else DRAWN_KINDS
         return _as_tuple(self.kind)
 
-    @property
-    def names_unknown(self) -> bool:
-        """Whether it draws what nobody knows, only because it names it."""
-        return self.scheme is not None and "unknown" not in self.kinds and self._names
+    def is_by_name(self, parameter: Parameter) -> bool:
+        """Whether the rule is for a parameter only because it names it."""
+        if self.scheme is None or parameter.kind in self.kinds:
+            return False
+        kinds = NAMED_KINDS if self.kind is None else ("unknown",) if self.kind == "*" else ()
+        return parameter.kind in kinds
 
     @property
     def _names(self) -> bool:
-        return self.layer is not None or any(
-            segment.strip("*") for segment in self.match.split(".")
-        )
+        segments = self.match.split(".")
+        return self.layer is not None or any(segment.strip("*") for segment in segments)
+
+    def _is_for_kind(self, parameter: Parameter) -> bool:
+        if self.is_by_name(parameter):
+            return self._names
+        every = "*" in self.kinds and (self.scheme is None or parameter.kind != "unknown")
+        return every or parameter.kind in self.kinds
 
     def matches(self, parameter: Parameter) -> bool:
         """Whether the rule is for this parameter, unless an earlier one is."""
-        kinds = self.kinds
-        if parameter.kind == "unknown" and self.scheme is not None and "unknown" not in kinds:
-            if not self._names or (self.kind is not None and "*" not in kinds):
-                return False
-        elif parameter.kind not in kinds and "*" not in kinds:
+        if not self._is_for_kind(parameter):
             return False
         if self.role is not None:
             roles = (parameter.role or "").split(" ")

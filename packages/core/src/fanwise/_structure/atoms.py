@@ -103,15 +103,16 @@ class Atom:
             outer, inner = factors[0], math.prod(factor.size for factor in factors[1:])
             if not outer.rejoined:
                 cuts += [(start * inner, stop * inner) for start, stop in outer.pieces]
-        sizes, end = [], 0
+        sizes: list[int] = []
+        end = 0
         for start, stop in sorted(set(cuts)):
-            if start == end:
-                sizes.append(stop - start)
-                end = stop
-            elif start < end and stop <= end:
+            if start < end and stop <= end:
                 continue  # a piece of a piece
-            else:
+            if start != end:
                 return ()
+            piece = self.pieces.get((start, stop))
+            sizes += (piece.blocks() if piece else ()) or (stop - start,)
+            end = stop
         return tuple(sizes) if end == self.size and len(sizes) > 1 else ()
 
 

@@ -85,7 +85,7 @@ class Use:
         Its value.
     name : str
         "contraction", "convolution", "gather", "inner" (of two parameters), "sum", "product",
-        "token" or "other".
+        "token", "select" or "other".
     operation : int
         The operation, by its place.
     roles : dict
@@ -125,6 +125,9 @@ class Flow:
         self.residuals: list[tuple[int, int, int]] = []  # operation, stream, branch
         self.products: list[tuple[int, int, int]] = []  # of live values: operation, factors
         shapes = computation.shapes
+        self._layers = {
+            number: path.rpartition(".")[0] for path, number in computation.parameters.items()
+        }
         for number in set(computation.parameters.values()):
             axes = tuple((Atom(size, (number, i)),) for i, size in enumerate(shapes[number]))
             self.values[number] = Value(axes, parts={number: Part()}, root=number)
@@ -293,7 +296,7 @@ class Flow:
         )
 
     def _contraction(self, place: int, operation: Operation) -> None:
-        left, right = self._inputs(operation)
+        left, right = self._layers_own(operation, *self._inputs(operation))
         terms, result = operation.options["equation"].split("->")
         letters = dict(zip("lr", terms.split(","), strict=True))
         made: dict[str, Axis] = {}
@@ -308,14 +311,40 @@ class Flow:
             for i, letter in enumerate(own):
                 shared, kept = letter in others, letter in result
                 roles[i] = "stack" if shared and kept else "in" if shared else "out"
-            name = "contraction" if other.live else "inner" if other.parts else "constant"
+            name = "inner" if other.parts and not other.live else "contraction"
             self._give_roles(place, operation, value, name, roles)
         number = operation.outputs[0]
-        live = left.live or right.live
+        # Constants that go through a weight are like inputs from there on, as positions are.
+        live = left.live or right.live or bool(left.parts) != bool(right.parts)
         parts = {} if live else {**left.parts, **right.parts}
         self.values[number] = Value(
             tuple(made[letter] for letter in result), live, parts, root=number
         )
+
+    def _layers_own(self, operation: Operation, left: Value, right: Value) -> tuple[Value, Value]:
+        """Two factors without inputs: what a layer multiplies its own weight by is its input.
+
+        So queries that are learned go through a projection. Where a layer has both, they are
+        two factors of one weight.
+        """
+        if left.live or right.live or not (left.parts and right.parts):
+            return left, right
+        owned = [
+            any(self._layers[number] == operation.layer for number in value.parts)
+            for value in (left, right)
+        ]
+        if owned[0] == owned[1]:
+            return left, right
+        given = [
+            value if own else replace(value, live=True, parts={})
+            for value, own in zip((left, right), owned, strict=True)
+        ]
+        for value, own in zip((left, right), owned, strict=True):
+            for number, part in () if own else value.parts.items():
+                self.uses.append(
+                    Use(number, "token", self.producer[operation.outputs[0]], part=part)
+                )
+        return given[0], given[1]
 
     def _convolution(self, place: int, operation: Operation) -> None:
         value, kernel = self._inputs(operation)
@@ -331,8 +360,11 @@ class Flow:
         made = self.values[operation.outputs[0]]
         axes = list(made.axes)
         channel = options["input"]["channel"]
-        if size_of(kernel.axes[out]) == size_of(axes[channel]):
-            axes[channel] = kernel.axes[out]
+        own = (
+            kernel.axes[out] if not transposed or groups == 1 else (Atom(groups), *kernel.axes[out])
+        )
+        if size_of(own) == size_of(axes[channel]):
+            axes[channel] = own
         axes[options["input"]["batch"]] = value.axes[options["input"]["batch"]]
         made.axes = tuple(axes)
 
@@ -379,7 +411,7 @@ class Flow:
             for value in given:
                 for parameter, part in value.parts.items():
                     name = {"add": "sum", "sub": "sum", "mul": "product", "div": "product"}.get(
-                        function, "token" if function == "where" else "other"
+                        function, {"where": "token", "prelu": "slope"}.get(function, "other")
                     )
                     self._use_elementwise(place, operation, name, parameter, part, value, live[0])
         if len(live) == 2 and function == "mul":
@@ -471,7 +503,10 @@ class Flow:
                 for (number, own), _ in atom.owners():
                     if number in found:
                         found[number][own] = roles[i]
+        shape = tuple(map(size_of, value.axes))
         for number, given in found.items():
+            if self.computation.shapes[number] == shape:  # its axes of one position, by place
+                given |= {i: role for i, role in roles.items() if shape[i] == 1 and i not in given}
             self.uses.append(
                 Use(
                     number, name, place, given, options or {}, value.parts[number],

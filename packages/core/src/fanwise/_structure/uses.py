@@ -156,11 +156,20 @@ def _vector(
         return _of_weight(flow, number, modulating, names)
     by_name: dict[str, Use] = {}
     for use in uses:
-        by_name.setdefault(use.name, use)
+        if use.name != "select":
+            by_name.setdefault(use.name, use)
     units = Axes(["out" if size != 1 or len(shape) == 1 else "stack" for size in shape])
-    if {"product", "sum"} <= set(by_name) or len(by_name) != 1:
+    if "other" in by_name or not by_name:
         return None
-    name, use = next(iter(by_name.items()))
+    if {"product", "sum"} <= by_name.keys():
+        return Declaration(None, "scale", known="computation")
+    if "slope" in by_name:
+        return Declaration(units, "slope", known="computation")
+    # A table of positions may have a row for the token beside the others.
+    name = next((name for name in ("sum", "product", "token") if name in by_name), None)
+    if name is None:
+        return None
+    use = by_name[name]
     if name == "token":
         return Declaration(units, "token", known="computation")
     if name == "product" and use.other is not None:
@@ -177,7 +186,7 @@ def _vector(
     if name == "sum" and use.other is not None and not use.part.functions:
         if use.other.normalized:
             return Declaration(units, "norm_bias", known="computation")
-        owners, along = _owners_along(use.aligned, weights)
+        owners, along = _owners_along([u.aligned for u in uses if u.name == "sum"], weights)
         wide = {axis for axis, size in enumerate(shape) if size != 1}
         if owners and wide <= along.keys():
             words = ["out" if along.get(axis) == "out" else "stack" for axis in range(len(shape))]
@@ -201,7 +210,7 @@ def _vector(
                 ]
                 axes = Axes(words, one_hot=True)
             return Declaration(axes, "position", known="computation")
-    return None
+    return Declaration(None, "offset" if name == "sum" else "scale", known="computation")
 
 
 def _is_positive(flow: Flow, value: int) -> bool:
@@ -231,12 +240,12 @@ def _of_weight(flow: Flow, number: int, use: Use, names: Mapping[int, str]) -> D
 
 
 def _owners_along(
-    aligned: Sequence[Axis | None], weights: set[int]
+    uses: Sequence[Sequence[Axis | None]], weights: set[int]
 ) -> tuple[list[int], dict[int, str]]:
     """The weights whose outputs a parameter is along, and how each of its axes is."""
     owners: dict[int, None] = {}
     along: dict[int, str] = {}
-    for axis, other in enumerate(aligned):
+    for axis, other in (pair for aligned in uses for pair in enumerate(aligned)):
         for atom in other or ():
             for (number, _), _ in atom.owners():
                 if number in weights:
