@@ -11,7 +11,7 @@ from . import initializers
 from ._array import SchemeInitializer, init, initializer
 from ._declarations import trace_declarations
 from ._layers import declare
-from ._model import init_model, measure_model, plan_model
+from ._model import init_model, measure_model, plan_model, structure
 from ._source import JaxSource
 
 __version__ = "0.1.0"
@@ -27,5 +27,6 @@ __all__ = [
     "initializers",
     "measure_model",
     "plan_model",
+    "structure",
     "trace_declarations",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -22,6 +22,7 @@ from ._core import (
     Recipe,
     RecipeError,
     Scheme,
+    Structure,
     annotate_errors,
     describe,
     measure_entries,
@@ -32,6 +33,7 @@ from ._core import (
 from ._layers import look_up
 from ._sharded import draw_sharded
 from ._source import JaxSource, check_key, dtype_name
+from ._trace import trace
 from ._tree import Leaf, is_a, is_array, is_shape, open_tree
 
 Tree = TypeVar("Tree")
@@ -42,6 +44,8 @@ def plan_model(
     recipe: Recipe | Scheme,
     /,
     *,
+    example: Any = None,
+    apply: Callable[..., Any] | None = None,
     declarations: Mapping[str, Declaration] | None = None,
     loaded: Iterable[str] = (),
 ) -> Ledger:
@@ -49,7 +53,7 @@ def plan_model(
 
     Parameters
     ----------
-    model, recipe, declarations, loaded
+    model, recipe, example, apply, declarations, loaded
         As in `init_model`.
 
     Returns
@@ -74,7 +78,7 @@ def plan_model(
     kernel  (4, 8)  in out  rule   (4, 8)  normal  0.408248
     """
     leaves, _ = open_tree(model)
-    return _prepare(leaves, recipe, declarations, loaded)
+    return _prepare(model, leaves, recipe, example, apply, declarations, loaded)
 
 
 def init_model(
@@ -83,6 +87,8 @@ def init_model(
     /,
     *,
     key: jax.Array,
+    example: Any = None,
+    apply: Callable[..., Any] | None = None,
     declarations: Mapping[str, Declaration] | None = None,
     loaded: Iterable[str] = (),
 ) -> tuple[Tree, Ledger]:
@@ -103,6 +109,13 @@ def init_model(
         embeddings. Without a rule, biases start at 0 and the scales of norms at 1.
     key : jax.Array
         One key, typed or legacy.
+    example : object, optional
+        What the model takes: a mapping of keyword arguments, a tuple of arguments, or the one
+        argument; arrays, or their shapes. What the model computes with each parameter then says
+        what it is for: see `structure`.
+    apply : callable, optional
+        From the model and its arguments to what it returns, as `Module.apply` of Flax linen; by
+        default, the model is called.
     declarations : mapping of str to Declaration, optional
         What parameters are, by path, for trees without layers in them: `trace_declarations` has
         it for Flax linen and Haiku; ``variables["params"]`` alone will do, whose paths, and so
@@ -144,7 +157,7 @@ def init_model(
     """
     check_key(key)
     leaves, rebuild = open_tree(model)
-    ledger = _prepare(leaves, recipe, declarations, loaded)
+    ledger = _prepare(model, leaves, recipe, example, apply, declarations, loaded)
     arrays = {leaf.path: leaf for leaf in leaves if is_array(leaf.value)}
     values: dict[str, Any] = _undrawn(key, arrays, ledger)
     for entry in ledger.entries:
@@ -255,11 +268,33 @@ def _keys_like(like: Any, key: jax.Array) -> jax.Array:
 
 
 def _prepare(
+    model: Any,
     leaves: list[Leaf],
     recipe: Recipe | Ledger | Scheme,
+    example: Any,
+    apply: Callable[..., Any] | None,
     declarations: Mapping[str, Declaration] | None,
     loaded: Iterable[str],
 ) -> Ledger:
+    found, unknown_variables = _all_found(leaves, declarations)
+    computation = None
+    if example is not None:
+        computation = trace(model, example, apply, _paths(found))
+    try:
+        return prepare(found, recipe, loaded=loaded, computation=computation)
+    except (AxesError, RecipeError) as error:
+        if unknown_variables and computation is None:
+            error.add_note(
+                "variables do not know their layers: give an `example` with apply=module.apply, "
+                "or declarations=trace_declarations(module, ...)"
+            )
+        raise
+
+
+def _all_found(
+    leaves: list[Leaf], declarations: Mapping[str, Declaration] | None
+) -> tuple[list[Found], bool]:
+    """Every array of a tree; and whether there are variables of linen that nobody knows."""
     arrays = [leaf for leaf in leaves if is_array(leaf.value)]
     if not arrays:
         raise RecipeError(
@@ -277,12 +312,70 @@ def _prepare(
     for leaf in arrays:
         with annotate_errors(leaf.path):
             found.append(_found(leaf, given, is_variables, starts))
-    try:
-        return prepare(found, recipe, loaded=loaded)
-    except (AxesError, RecipeError) as error:
-        if is_variables and not given and "unknown" in {one.parameter.kind for one in found}:
-            error.add_note("variables do not know their layers: trace_declarations(module, ...)")
-        raise
+    unknown = "unknown" in {one.parameter.kind for one in found}
+    return found, is_variables and not given and unknown
+
+
+def _paths(found: Iterable[Found]) -> dict[str, str]:
+    """The parameters of a model that are no buffers, by path."""
+    paths = [one.parameter.path for one in found if one.parameter.kind != "buffer"]
+    return dict(zip(paths, paths, strict=True))
+
+
+def structure(
+    model: Any,
+    example: Any,
+    /,
+    *,
+    apply: Callable[..., Any] | None = None,
+    declarations: Mapping[str, Declaration] | None = None,
+) -> Structure:
+    """Read what a model computes with each of its parameters.
+
+    Parameters
+    ----------
+    model : pytree
+        As in `init_model`; shapes will do.
+    example : object
+        What the model takes: a mapping of keyword arguments, a tuple of arguments, or the one
+        argument; arrays, or their shapes.
+    apply : callable, optional
+        From the model and its arguments to what it returns, as `Module.apply` of Flax linen; by
+        default, the model is called.
+    declarations : mapping of str to Declaration, optional
+        What parameters are, by path, where layers or users say so.
+
+    Returns
+    -------
+    Structure
+        Print it to see the axes, kind and role of each parameter; its `explain` has the
+        operations from which they follow.
+
+    Raises
+    ------
+    RecipeError
+        If the model does not run on the example, or there is nothing to call.
+
+    Notes
+    -----
+    The jaxpr of the call is read, and nothing is computed. Loops and calls are taken apart:
+    `scan`, `while_loop`, `cond`, `jit`, `checkpoint`, `custom_jvp`, `custom_vjp`, `shard_map`.
+
+    Examples
+    --------
+    >>> import jax, jax.numpy as jnp
+    >>> from fanwise_jax import structure
+    >>> params = {"w": jnp.zeros((4, 8)), "b": jnp.zeros(8)}
+    >>> print(structure(params, jnp.zeros((2, 4)), apply=lambda p, x: x @ p["w"] + p["b"]))
+    path  shape   axes    kind    role  known
+    b     (8)     out     bias          computation
+    w     (4, 8)  in out  weight  head  computation
+    """
+    leaves, _ = open_tree(model)
+    found, _ = _all_found(leaves, declarations)
+    return Structure.of(
+        [one.parameter for one in found], trace(model, example, apply, _paths(found))
+    )
 
 
 def _within_params(declarations: Any, paths: set[str]) -> Mapping[str, Declaration]:

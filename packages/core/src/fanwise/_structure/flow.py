@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .atoms import Atom, Axis, join, plain, regroup, rejoin, size_of, slice_axis, take
+from .atoms import Atom, Axis, Owner, join, plain, regroup, rejoin, size_of, slice_axis, take
 from .record import Computation, Operation
 
 SUMS = ("add", "sub")
@@ -63,6 +63,8 @@ class Value:
         Whether an activation function was applied last.
     gathered : bool
         Whether it is rows of a table.
+    exponent : int or None
+        The value whose exponential it is.
     """
 
     axes: tuple[Axis, ...]
@@ -73,6 +75,7 @@ class Value:
     normalized: frozenset[int] = frozenset()
     activated: bool = False
     gathered: bool = False
+    exponent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,8 @@ class Flow:
         self.producer: dict[int, int] = {}
         self.consumers: dict[int, list[int]] = {}
         self.residuals: list[tuple[int, int, int]] = []  # operation, stream, branch
+        self.stacks: set[Owner] = set()
+        self.softmaxes: list[tuple[int, int]] = []  # scores and probabilities
         self.products: list[tuple[int, int, int]] = []  # of live values: operation, factors
         shapes = computation.shapes
         self._layers = {
@@ -241,6 +246,7 @@ class Flow:
         self._like(operation, self.values[operation.inputs[0]].axes)
         made = self.values[operation.outputs[0]]
         made.root, made.normalized, made.parts = operation.outputs[0], frozenset(), {}
+        self.softmaxes.append((operation.inputs[0], operation.outputs[0]))
 
     def _normalization(self, place: int, operation: Operation) -> None:
         value = self.values[operation.inputs[0]]
@@ -285,6 +291,10 @@ class Flow:
     def _gather(self, place: int, operation: Operation) -> None:
         table, indices = self._inputs(operation)
         axis = operation.options["axis"]
+        if not (table.live or indices.live or indices.axes):  # one of each, as a loop counts
+            self._give_roles(place, operation, table, "select", {axis: "stack"})
+            self._like(operation, [*table.axes[:axis], *table.axes[axis + 1 :]])
+            return
         if not table.live and table.parts:
             roles = {i: "in" if i == axis else "out" for i in range(len(table.axes))}
             self._give_roles(place, operation, table, "gather", roles)
@@ -307,6 +317,8 @@ class Flow:
             if value.live or not value.parts:
                 continue
             own, others = letters[side], letters["r" if side == "l" else "l"]
+            if other.live:
+                self._note_stacks(other, others, own, result)
             roles = {}
             for i, letter in enumerate(own):
                 shared, kept = letter in others, letter in result
@@ -320,6 +332,12 @@ class Flow:
         self.values[number] = Value(
             tuple(made[letter] for letter in result), live, parts, root=number
         )
+
+    def _note_stacks(self, value: Value, letters: str, weight: str, result: str) -> None:
+        """Note the outputs of weights that go, one each, to the copies of another weight."""
+        for letter, axis in zip(letters, value.axes, strict=True):
+            if letter in weight and letter in result:
+                self.stacks |= {atom.owner for atom in axis if atom.owner is not None}
 
     def _layers_own(self, operation: Operation, left: Value, right: Value) -> tuple[Value, Value]:
         """Two factors without inputs: what a layer multiplies its own weight by is its input.
@@ -401,10 +419,9 @@ class Flow:
             made.normalized = (
                 base.normalized if function in (*SUMS, *PRODUCTS, "cast") else frozenset()
             )
-            made.activated = function in ACTIVATIONS or (
-                base.activated and function in (*PRODUCTS, "cast")
-            )
+            made.activated = function in ACTIVATIONS or (base.activated and function in LINEAR)
             made.gathered = base.gathered
+            made.exponent = operation.inputs[0] if function == "exp" else None
         elif len(given) >= 2:
             self._combine_statistics(made, given, function)
         if live:
@@ -440,14 +457,18 @@ class Flow:
             for value, other in ((one, two), (two, one))
             if value.root in other.statistics or value.normalized & other.statistics
         }
+        if function == "div" and shared and one.exponent is not None:
+            made.activated = False
+            self.softmaxes.append((one.exponent, made.root))
+            return
         if function in PRODUCTS and shared:
             roots = {r for value in (one, two) for r in value.normalized} | shared
             made.normalized = frozenset(roots)
             made.root = next(iter(shared))
         elif function in SUMS and shared:
             made.root = next(iter(shared))  # less its mean
-        elif function in PRODUCTS and one.root == two.root:
-            made.root = one.root  # as x * sigmoid(x)
+        elif one.root == two.root:
+            made.root = one.root  # a function of single numbers, as x * sigmoid(x)
             made.activated = one.activated or two.activated
         dead = [value for value in given if not value.live]
         alive = [value for value in given if value.live]
@@ -456,7 +477,9 @@ class Flow:
             made.normalized |= alive[0].normalized
             if function in SUMS and any(value.parts for value in dead):
                 made.activated = False
-        elif len(alive) == 2 and function in PRODUCTS:
+        if one.statistics and two.statistics:
+            made.statistics = one.statistics | two.statistics
+        if len(alive) == 2 and function in PRODUCTS:
             made.activated = made.activated or one.activated != two.activated
 
     def _is_residual(self, place: int, operation: Operation) -> bool:

@@ -51,6 +51,8 @@ class Operation:
         JSON data, as `OPERATIONS` says.
     layer : str, default ""
         Path of the layer that computes it.
+    times : int, default 1
+        How many times a loop does it.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Operation:
     outputs: tuple[int, ...]
     options: Mapping[str, Any] = field(default_factory=dict)
     layer: str = ""
+    times: int = 1
 
     def __post_init__(self) -> None:
         if self.name not in OPERATIONS:
@@ -148,6 +151,7 @@ class Computation:
                     "outputs": list(one.outputs),
                     **({"options": _plain(one.options)} if one.options else {}),
                     **({"layer": one.layer} if one.layer else {}),
+                    **({"times": one.times} if one.times != 1 else {}),
                 }
                 for one in self.operations
             ],
@@ -178,6 +182,7 @@ class Computation:
                     _numbers("outputs", one.get("outputs")),
                     _tuples(one.get("options", {})),
                     one.get("layer", ""),
+                    one.get("times", 1),
                 )
             )
         return cls(

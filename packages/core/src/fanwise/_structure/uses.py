@@ -76,7 +76,7 @@ def find(computation: Computation) -> Findings:
         },
         {path: tuple(by_parameter.get(n, ())) for path, n in paths.items()},
         {path: disagreements[n] for path, n in paths.items() if n in disagreements},
-        len(flow.residuals),
+        sum(computation.operations[place].times for place, _, _ in flow.residuals),
     )
 
 
@@ -115,7 +115,10 @@ def _weight(flow: Flow, number: int, uses: Sequence[Use]) -> tuple[Declaration |
             roles[axis] = missing[0] if missing and strong[0].name != "gather" else "stack"
     if len(roles) != len(shape):
         return None, ""
-    words = [roles[axis] for axis in range(len(shape))]
+    words = [
+        "stack" if roles[axis] == "out" and (number, axis) in flow.stacks else roles[axis]
+        for axis in range(len(shape))
+    ]
     blocks = {}
     if words.count("out") == 1:
         sizes = flow.values[number].axes[words.index("out")][0].blocks()
@@ -158,7 +161,11 @@ def _vector(
     for use in uses:
         if use.name != "select":
             by_name.setdefault(use.name, use)
-    units = Axes(["out" if size != 1 or len(shape) == 1 else "stack" for size in shape])
+    stacked = {axis for use in uses if use.name == "select" for axis in use.roles}
+    units = Axes(
+        "stack" if axis in stacked or (size == 1 and len(shape) > 1) else "out"
+        for axis, size in enumerate(shape)
+    )
     if "other" in by_name or not by_name:
         return None
     if {"product", "sum"} <= by_name.keys():
@@ -174,7 +181,8 @@ def _vector(
         return Declaration(units, "token", known="computation")
     if name == "product" and use.other is not None:
         plainly = not use.part.functions
-        if use.other.normalized and plainly and shape and not _on_branch_of_itself(flow, use):
+        scales = use.other.normalized or _scales_statistics(flow, use)
+        if scales and plainly and shape and not _on_branch_of_itself(flow, use):
             start = {0.0: None, 1.0: zeros()}
             if use.part.shift in start:
                 default = start[use.part.shift]
@@ -187,9 +195,12 @@ def _vector(
         if use.other.normalized:
             return Declaration(units, "norm_bias", known="computation")
         owners, along = _owners_along([u.aligned for u in uses if u.name == "sum"], weights)
-        wide = {axis for axis, size in enumerate(shape) if size != 1}
+        wide = {axis for axis, size in enumerate(shape) if size != 1} - stacked
         if owners and wide <= along.keys():
-            words = ["out" if along.get(axis) == "out" else "stack" for axis in range(len(shape))]
+            words = [
+                "out" if axis in along and axis not in stacked else "stack"
+                for axis in range(len(shape))
+            ]
             own = flow.values[number].axes
             blocks = {}
             if words.count("out") == 1:
@@ -273,11 +284,12 @@ _VIEWS = ("reshape", "transpose", "broadcast", "slice")
 
 def _reaches_scores(flow: Flow, value: int) -> bool:
     """Whether a value is a part of the scores of an attention."""
+    scores = {logits for logits, _ in flow.softmaxes}
     for number in _forward(flow, value, (*_VIEWS, "elementwise")):
+        if number in scores:
+            return True
         for place in flow.consumers.get(number, ()):
             operation = flow.computation.operations[place]
-            if operation.name == "softmax":
-                return True
             if operation.name == "attention" and number in operation.inputs[3:]:
                 return True
     return False
@@ -287,6 +299,18 @@ def _ends_branch(flow: Flow, value: int) -> bool:
     """Whether a value is added, as it is, to what it is computed from."""
     branches = {branch for _, _, branch in flow.residuals}
     return bool(branches & set(_forward(flow, value, (*_VIEWS, "elementwise"), limit=8)))
+
+
+def _scales_statistics(flow: Flow, use: Use) -> bool:
+    """Whether it multiplies what a value is divided by, before the value is."""
+    if use.other is None or not use.other.statistics:
+        return False
+    return any(
+        flow.values[operation.outputs[0]].normalized
+        for number in _forward(flow, use.result, _VIEWS, limit=8)
+        for operation in (flow.computation.operations[p] for p in flow.consumers.get(number, ()))
+        if operation.name == "elementwise"
+    )
 
 
 def _on_branch_of_itself(flow: Flow, use: Use) -> bool:
@@ -327,8 +351,8 @@ def _roles(flow: Flow, weights: set[int]) -> dict[int, str]:
         if operation.name == "attention":
             for number, role in zip(operation.inputs, ("query", "key", "value"), strict=False):
                 give(flow.values[number].axes[-1], role)
-        elif operation.name == "softmax":
-            _attention_by_hand(flow, operation, give)
+    for scores, probabilities in flow.softmaxes:
+        _attention_by_hand(flow, scores, probabilities, give)
     gates = _gates(flow, give)
     values = {number for (number, _), role in found.items() if role == "value"}
     for use in flow.uses:
@@ -415,9 +439,9 @@ def _owners(axis: Axis, weights: set[int]) -> list[tuple[int, int]]:
     ]
 
 
-def _attention_by_hand(flow: Flow, operation: Any, give: Any) -> None:
+def _attention_by_hand(flow: Flow, logits: int, probabilities: int, give: Any) -> None:
     """Queries, keys and values of a softmax of one contraction that another takes."""
-    scores = _backward(flow, operation.inputs[0])
+    scores = _backward(flow, logits)
     if scores is None:
         return
     terms, result = scores.options["equation"].split("->")
@@ -428,7 +452,7 @@ def _attention_by_hand(flow: Flow, operation: Any, give: Any) -> None:
         for letter, axis in zip(own, axes, strict=True):
             if letter not in result:
                 give(axis, "key" if last in own else "query")
-    for number in _forward(flow, operation.outputs[0], (*_VIEWS, "elementwise")):
+    for number in _forward(flow, probabilities, (*_VIEWS, "elementwise")):
         for place in flow.consumers.get(number, ()):
             after = flow.computation.operations[place]
             if after.name != "contraction":
