@@ -72,6 +72,7 @@ html_theme_options = {
 _NAVIGATION = {
     "README": """
 Guide <docs/guide>
+Structure <docs/structure>
 Reference <docs/reference/index>
 Examples <docs/gallery/index>
 Conformance <docs/conformance>

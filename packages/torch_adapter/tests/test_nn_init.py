@@ -357,3 +357,26 @@ def test_float8_where_pytorch_raises():
         native.normal_(torch.empty(8, dtype=torch.float8_e4m3fn))
     drawn = nn_init.normal_(torch.empty(8, dtype=torch.float8_e4m3fn))
     assert drawn.float().isfinite().all()
+
+
+NAMES = [name for name in nn_init.__all__ if name.endswith("_")]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_transformers_has_loaded_is_left(name):
+    tensor = torch.full((4, 4, 3) if name == "dirac_" else (4, 4), 7.0)
+    tensor._is_hf_initialized = True
+    options = {"constant_": {"val": 1.0}, "sparse_": {"sparsity": 0.5}}.get(name, {})
+    assert getattr(nn_init, name)(tensor, **options) is tensor
+    assert (tensor == 7).all()
+    tensor._is_hf_initialized = False
+    getattr(nn_init, name)(tensor, **options)
+    assert (tensor != 7).any()
+
+
+def test_functions_in_the_place_of_pytorchs_do_not_call_themselves(monkeypatch):
+    for name in NAMES:
+        monkeypatch.setattr(torch.nn.init, name, getattr(nn_init, name))
+    with pytest.warns(UserWarning, match="zero-element"):
+        nn_init.kaiming_uniform_(torch.empty(0, 4))
+    assert nn_init.dirac_(torch.empty(0, 4, 3)).numel() == 0

@@ -1,4 +1,7 @@
-"""A whole model, as a pytree: planned from shapes and layers, then every array drawn once."""
+"""A whole model, as a pytree: planned from shapes and layers, then every array drawn once.
+
+Longer than most modules, for the documentation of the four verbs.
+"""
 
 from __future__ import annotations
 

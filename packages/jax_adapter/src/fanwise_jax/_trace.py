@@ -1,4 +1,7 @@
-"""The computation of a model, read from the jaxpr of its apply function: nothing is computed."""
+"""The computation of a model, read from the jaxpr of its apply function: nothing is computed.
+
+Longer than most modules: there is a function for each kind of primitive that JAX has.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 The pass runs on fake tensors, which have shapes and no values. Where its course depends on values,
 as the routing of experts does, it runs on the given ones. The module is left as it was.
+
+Longer than most modules: there is a function for each kind of operation that PyTorch has.
 """
 
 from __future__ import annotations

@@ -13,19 +13,22 @@ The functions differ where PyTorch is wrong:
 - `sparse_` draws its pattern from the given generator.
 - `dirac_` has no loop.
 
+What the library transformers has marked as loaded is left, by each of the functions.
+
 Longer than most modules, because it documents each of its names.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ParamSpec
 
 import torch
 from torch.nn import init as _native
-from torch.nn.init import calculate_gain, constant_, eye_, ones_, zeros_
+from torch.nn.init import calculate_gain
 
 from ._core import Scheme
 from ._rounded import initialize_rounded
@@ -60,8 +63,32 @@ __all__ = [
 ]
 
 Generator = torch.Generator | None
+P = ParamSpec("P")
 
 
+def _leaves_loaded(function: Callable[P, torch.Tensor]) -> Callable[P, torch.Tensor]:
+    """Leave what transformers has loaded, as its own guard of `torch.nn.init` does."""
+
+    @functools.wraps(function)
+    def initialize(*args: P.args, **kwargs: P.kwargs) -> torch.Tensor:
+        tensor: Any = args[0] if args else kwargs.get("tensor")
+        if getattr(tensor, "_is_hf_initialized", False):
+            loaded: torch.Tensor = tensor
+            return loaded
+        return function(*args, **kwargs)
+
+    return initialize
+
+
+# The functions as they are now: others may put ours in their place.
+constant_ = _leaves_loaded(_native.constant_)
+eye_ = _leaves_loaded(_native.eye_)
+ones_ = _leaves_loaded(_native.ones_)
+zeros_ = _leaves_loaded(_native.zeros_)
+_native_dirac_ = _native.dirac_
+
+
+@_leaves_loaded
 def uniform_(
     tensor: torch.Tensor, a: float = 0.0, b: float = 1.0, generator: Generator = None
 ) -> torch.Tensor:
@@ -108,6 +135,7 @@ def uniform_(
     return _init(tensor, generator, "uniform", low=a, high=b)
 
 
+@_leaves_loaded
 def normal_(
     tensor: torch.Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator = None
 ) -> torch.Tensor:
@@ -156,6 +184,7 @@ def normal_(
     return _init(tensor, generator, "normal", mean=mean, std=std)
 
 
+@_leaves_loaded
 def trunc_normal_(
     tensor: torch.Tensor,
     mean: float = 0.0,
@@ -223,6 +252,7 @@ def trunc_normal_(
     )
 
 
+@_leaves_loaded
 def dirac_(tensor: torch.Tensor, groups: int = 1) -> torch.Tensor:
     """Fill a convolution kernel so that the convolution is the identity.
 
@@ -266,10 +296,11 @@ def dirac_(tensor: torch.Tensor, groups: int = 1) -> torch.Tensor:
     if tensor.size(0) % groups:
         raise ValueError("dim 0 must be divisible by groups")
     if tensor.numel() == 0 or not (tensor.is_floating_point() or tensor.is_complex()):
-        return _native.dirac_(tensor, groups)
+        return _native_dirac_(tensor, groups)
     return _init(tensor, None, "dirac", groups, center="upper")
 
 
+@_leaves_loaded
 def xavier_uniform_(
     tensor: torch.Tensor, gain: float = 1.0, generator: Generator = None
 ) -> torch.Tensor:
@@ -313,6 +344,7 @@ def xavier_uniform_(
     return _init_scaled(tensor, generator, "glorot_uniform", gain)
 
 
+@_leaves_loaded
 def xavier_normal_(
     tensor: torch.Tensor, gain: float = 1.0, generator: Generator = None
 ) -> torch.Tensor:
@@ -355,6 +387,7 @@ def xavier_normal_(
     return _init_scaled(tensor, generator, "glorot_normal", gain)
 
 
+@_leaves_loaded
 def kaiming_uniform_(
     tensor: torch.Tensor,
     a: float = 0,
@@ -408,6 +441,7 @@ def kaiming_uniform_(
     return _init_kaiming(tensor, generator, "he_uniform", a, mode, nonlinearity)
 
 
+@_leaves_loaded
 def kaiming_normal_(
     tensor: torch.Tensor,
     a: float = 0,
@@ -456,6 +490,7 @@ def kaiming_normal_(
     return _init_kaiming(tensor, generator, "he_normal", a, mode, nonlinearity)
 
 
+@_leaves_loaded
 def orthogonal_(tensor: torch.Tensor, gain: float = 1, generator: Generator = None) -> torch.Tensor:
     """Fill a tensor with `gain` times a random matrix with orthonormal rows or columns.
 
@@ -505,6 +540,7 @@ def orthogonal_(tensor: torch.Tensor, gain: float = 1, generator: Generator = No
     return _init_scaled(tensor, generator, "orthogonal", gain)
 
 
+@_leaves_loaded
 def sparse_(
     tensor: torch.Tensor, sparsity: float, std: float = 0.01, generator: Generator = None
 ) -> torch.Tensor:
@@ -581,7 +617,7 @@ def _init_kaiming(
     tensor: torch.Tensor, generator: Generator, scheme: str, a: float, mode: str, nonlinearity: Any
 ) -> torch.Tensor:
     if tensor.numel() == 0:
-        warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=3)
+        warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=4)
         return tensor
     modes = ("fan_in", "fan_out")
     if mode.lower() not in modes:

@@ -1,4 +1,7 @@
-"""What reaches what: the axes of every value, and every use of a parameter (spec: recipes/17)."""
+"""What reaches what: the axes of every value, and every use of a parameter (spec: recipes/17).
+
+Longer than most modules: there is one handler for each operation of the record.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""From the uses of parameters to what they are for (spec: recipes/17)."""
+"""From the uses of parameters to what they are for (spec: recipes/17).
+
+Longer than most modules: kinds and roles follow from the same uses.
+"""
 
 from __future__ import annotations
 
