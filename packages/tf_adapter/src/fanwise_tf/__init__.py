@@ -17,7 +17,7 @@ except ImportError as error:
 from . import initializers
 from ._initializer import SchemeInitializer, initializer
 from ._layers import declare
-from ._model import init_model_, measure_model, plan_model
+from ._model import init_model_, measure_model, plan_model, structure
 from ._source import TfSource
 from ._tensor import init, init_
 
@@ -35,6 +35,7 @@ __all__ = [
     "initializers",
     "measure_model",
     "plan_model",
+    "structure",
 ]
 
 del _tensorflow

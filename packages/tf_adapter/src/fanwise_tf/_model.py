@@ -20,6 +20,7 @@ from ._core import (
     Recipe,
     Scheme,
     SourceError,
+    Structure,
     annotate_errors,
     check_seed,
     declarations_of,
@@ -35,6 +36,7 @@ from ._layers import declare
 from ._private import Merge, layers_within, to_snake_case, was_run
 from ._source import TfSource, dtype_name, unconverted
 from ._tensor import check_backend
+from ._trace import trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ def plan_model(
     recipe: Recipe | Scheme,
     /,
     *,
+    example: Any = None,
     loaded: Iterable[str] = (),
     restart_statistics: bool = False,
 ) -> Ledger:
@@ -57,7 +60,7 @@ def plan_model(
 
     Parameters
     ----------
-    model, recipe, loaded, restart_statistics
+    model, recipe, example, loaded, restart_statistics
         As in `init_model_`.
 
     Returns
@@ -80,7 +83,7 @@ def plan_model(
     >>> ledger == init_model_(model, ledger, seed=0)
     True
     """
-    _, ledger = _prepare(model, recipe, loaded, restart_statistics)
+    _, ledger = _prepare(model, recipe, example, loaded, restart_statistics)
     return ledger
 
 
@@ -91,6 +94,7 @@ def init_model_(
     /,
     *,
     seed: int,
+    example: Any = None,
     loaded: Iterable[str] = (),
     restart_statistics: bool = False,
 ) -> Ledger:
@@ -107,6 +111,10 @@ def init_model_(
         embeddings. Without a rule, biases start at 0 and the scales of norms at 1.
     seed : int
         From 0 up to 2**64 - 1.
+    example : object, optional
+        What the model takes: a mapping of keyword arguments, a tuple of arguments, or the one
+        argument; arrays, tensors or `tf.TensorSpec`s. What the model computes with each variable
+        then says what it is for: see `structure`. Without it, the types of the layers do.
     loaded : iterable of str, default ()
         Paths of variables that are loaded from a checkpoint and must be left alone.
     restart_statistics : bool, default False
@@ -149,7 +157,7 @@ def init_model_(
     Dense_1.bias    (2)     out     layer          constant  = 0
     """
     seed = check_seed(seed)
-    targets, ledger = _prepare(model, recipe, loaded, restart_statistics)
+    targets, ledger = _prepare(model, recipe, example, loaded, restart_statistics)
     for target, entry in zip(targets, ledger.entries, strict=True):
         if entry.plan is not None:
             dtype = dtype_name(target.variable.dtype)
@@ -203,16 +211,85 @@ def _measure_variable(plan: Plan, variable: Any) -> Measured:
     return measure_host(plan, np.asarray(variable.numpy()), dtype_name(variable.dtype))
 
 
-def _prepare(
-    model: Any, recipe: Recipe | Ledger | Scheme, loaded: Iterable[str], restart: bool
-) -> tuple[list[Target], Ledger]:
+def structure(model: Any, example: Any, /) -> Structure:
+    """Read what a Keras model computes with each of its variables.
+
+    Parameters
+    ----------
+    model : keras.Layer or keras.Model
+        The model, built. It is left as it was.
+    example : object
+        What the model takes: a mapping of keyword arguments, a tuple of arguments, or the one
+        argument; arrays, tensors or `tf.TensorSpec`s.
+
+    Returns
+    -------
+    Structure
+        Print it to see the axes, kind and role of each variable; its `explain` has the
+        operations from which they follow.
+
+    Raises
+    ------
+    RecipeError
+        If the model does not run on the example.
+    SourceError
+        If `model` is no Keras layer, or is not built.
+
+    Notes
+    -----
+    The graph of a concrete function is read, and nothing is computed. Variables that the example
+    does not lead to stay as their layers declare them.
+
+    Examples
+    --------
+    >>> import keras, numpy as np
+    >>> from fanwise_tf import structure
+    >>> class Own(keras.layers.Layer):
+    ...     def build(self, shape):
+    ...         self.w = self.add_weight(shape=(shape[-1], 8), name="w")
+    ...     def call(self, x):
+    ...         return x @ self.w
+    >>> model = keras.Sequential([keras.Input((4,)), Own()])
+    >>> print(structure(model, np.zeros((2, 4), "float32")))
+    path     shape   axes    kind    role  known
+    Own_0.w  (4, 8)  in out  weight  head  computation
+    """
+    _check_model(model)
+    targets = list(_targets(model, (), False))
+    parameters = [target.found.parameter for target in targets]
+    return Structure.of(parameters, trace(model, example, _parameters(targets)))
+
+
+def _parameters(targets: Iterable[Target]) -> dict[str, Any]:
+    """The variables that are no buffers, by path."""
+    found = {target.found.parameter.path: target for target in targets}
+    return {
+        path: target.variable
+        for path, target in found.items()
+        if target.found.parameter.kind != "buffer"
+    }
+
+
+def _check_model(model: Any) -> None:
     check_backend()
     if not isinstance(model, keras.Layer):
         raise SourceError(f"`model` must be a Keras layer or model, got {type(model).__name__}")
     if not was_run(model):
         _check_variables(model, ())
+
+
+def _prepare(
+    model: Any,
+    recipe: Recipe | Ledger | Scheme,
+    example: Any,
+    loaded: Iterable[str],
+    restart: bool,
+) -> tuple[list[Target], Ledger]:
+    _check_model(model)
     targets = list(_targets(model, (), restart))
-    return targets, prepare([target.found for target in targets], recipe, loaded=loaded)
+    computation = None if example is None else trace(model, example, _parameters(targets))
+    found = [target.found for target in targets]
+    return targets, prepare(found, recipe, loaded=loaded, computation=computation)
 
 
 def _check_variables(layer: Any, path: tuple[str, ...]) -> None:

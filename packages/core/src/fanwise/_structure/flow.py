@@ -376,7 +376,11 @@ class Flow:
             return
         out, inputs = layout["out"], layout["in"]
         roles = {out: "out", inputs: "in"} | dict.fromkeys(layout["spatial"], "kernel")
-        given = {"groups": groups, "stride": tuple(options["stride"]), "transposed": transposed}
+        given = {
+            "groups": groups,
+            "stride": self._own_strides(kernel, options),
+            "transposed": transposed,
+        }
         self._give_roles(place, operation, kernel, "convolution", roles, given)
         made = self.values[operation.outputs[0]]
         axes = list(made.axes)
@@ -388,6 +392,15 @@ class Flow:
             axes[channel] = own
         axes[options["input"]["batch"]] = value.axes[options["input"]["batch"]]
         made.axes = tuple(axes)
+
+    def _own_strides(self, kernel: Value, options: Any) -> tuple[int, ...]:
+        """The strides along the windows that a kernel has; others are of axes that a view added."""
+        spatial, strides = options["kernel"]["spatial"], tuple(options["stride"])
+        shape = tuple(map(size_of, kernel.axes))
+        if any(self.computation.shapes[number] == shape for number in kernel.parts):
+            return strides
+        owned = [any(atom.owners() for atom in kernel.axes[axis]) for axis in spatial]
+        return tuple(n for n, own in zip(strides, owned, strict=True) if own)
 
     def _elementwise(self, place: int, operation: Operation) -> None:
         given, function = self._inputs(operation), operation.options["function"]
@@ -468,8 +481,8 @@ class Flow:
             roots = {r for value in (one, two) for r in value.normalized} | shared
             made.normalized = frozenset(roots)
             made.root = next(iter(shared))
-        elif function in SUMS and shared:
-            made.root = next(iter(shared))  # less its mean
+        elif shared:
+            made.root = next(iter(shared))  # less its mean, or the square of that
         elif one.root == two.root:
             made.root = one.root  # a function of single numbers, as x * sigmoid(x)
             made.activated = one.activated or two.activated
