@@ -2,11 +2,11 @@
 
 import dataclasses
 import functools
+import itertools
 import json
 import math
 
 import pytest
-from hypothesis import given, strategies as st
 
 from fanwise import (
     Axes,
@@ -82,11 +82,12 @@ def test_without_layers_a_pattern_is_for_one_name():
         plan_model(tree, Recipe([Rule(ones(), match="*.*[we]")]))
 
 
-@given(
-    kinds=st.lists(st.sampled_from(["weight", "bias", "norm_scale", "unknown"]), min_size=1),
-    match=st.sampled_from(["*", "**", "*.*", "h.*", "*.weight", "h.0.w"]),
-    rule_kind=st.sampled_from([None, "*", "weight", "unknown"]),
-)
+KINDS = ("weight", "bias", "norm_scale", "unknown")
+
+
+@pytest.mark.parametrize("match", ["*", "**", "*.*", "h.*", "*.weight", "h.0.w"])
+@pytest.mark.parametrize("rule_kind", [None, "*", "weight", "unknown"])
+@pytest.mark.parametrize("kinds", [k for n in (1, 2) for k in itertools.product(KINDS, repeat=n)])
 def test_what_is_drawn_though_unknown_was_named(kinds, match, rule_kind):
     parameters = [
         Parameter(f"h.{i}.weight", (4, 4), LINEAR if kind != "unknown" else None, kind, layer=kind)

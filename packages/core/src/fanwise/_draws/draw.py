@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
 from .._axes import Shape
 from .._errors import DtypeError, SourceError
-from .._laws.real import Values
+from .._laws.real import Law, Values
 from .._schemes.plan import Part, Plan
 from .dtypes import check_dtype, check_representable, compute_dtype, field_of, inner_bounds
 from .matrices import draw_matrices
@@ -116,9 +117,14 @@ def check_draw(plan: Plan, dtype: str, /) -> None:
     if field_of(dtype) != plan.field:
         raise DtypeError(f"`dtype` must be {plan.field}, as the plan is, got {dtype}")
     for part in plan.parts:
-        check_representable(part.law, dtype)
-        if part.law.std > 0 and not isinstance(part.law, Values):
-            inner_bounds(*part.law.support, dtype, half_open=part.law.half_open)
+        _check_law(part.law, dtype)  # type: ignore[arg-type]  # every law is frozen, and so hashable
+
+
+@functools.lru_cache(maxsize=4096)  # the layers of a model have few laws
+def _check_law(law: Law, dtype: str) -> None:
+    check_representable(law, dtype)
+    if law.std > 0 and not isinstance(law, Values):
+        inner_bounds(*law.support, dtype, half_open=law.half_open)
 
 
 def full(source: RandomSource, shape: Shape, value: float, dtype: str, /) -> Array:

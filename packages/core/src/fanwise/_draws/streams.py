@@ -45,13 +45,13 @@ def parse_path(path: str | Sequence[str], /) -> Path:
     >>> parse_path("layers.0.weight")
     ('layers', '0', 'weight')
     """
-    if not isinstance(path, Sequence):
+    if not isinstance(path, str | Sequence):
         raise SourceError(f"`path` must be a string or a sequence of strings, got {path!r}")
     segments = tuple(path.split(".")) if isinstance(path, str) else tuple(path)
     for segment in segments:
         if not isinstance(segment, str) or not segment or segment.startswith("\0"):
             raise SourceError(f"`path` must have segments of one character or more, got {path!r}")
-        if any("\ud800" <= c <= "\udfff" for c in segment):
+        if not segment.isascii() and any("\ud800" <= c <= "\udfff" for c in segment):
             raise SourceError(f"`path` must be text that UTF-8 can encode, got {path!r}")
     return segments
 

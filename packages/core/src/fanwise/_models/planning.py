@@ -209,7 +209,7 @@ def _check_streams(entries: Iterable[Entry]) -> None:
     for entry in entries:
         if entry.plan is None:
             continue
-        stream = tuple(unicodedata.normalize("NFC", segment) for segment in entry.stream)
+        stream = parse_path(unicodedata.normalize("NFC", entry.path))
         blocks = range(len(entry.plan.parts))
         for key in [stream] if len(blocks) <= 1 else [(*stream, str(i)) for i in blocks]:
             if key in seen:

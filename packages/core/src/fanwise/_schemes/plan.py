@@ -158,9 +158,9 @@ def resolve(
         if axes is not None:
             axes = as_axes(axes)
             check_fit(shape, axes)
-        layer = layer_number(path)
-        if scheme.depth is not None and layer is not None:
-            scheme = scheme.at_depth(layer)
+        if scheme.depth is not None:
+            layer = layer_number(path)
+            scheme = scheme if layer is None else scheme.at_depth(layer)
         if branches is not None:
             scheme = scheme.of_branches(branches)
         if scheme.depth is not None and scheme.depth.layers == "branches":
