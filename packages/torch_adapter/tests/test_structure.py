@@ -456,3 +456,62 @@ def test_rules_say_what_computation_would_keep():
     ]
     init_model_(model, Recipe(rules), seed=0, example=EXAMPLE)
     assert (model.blocks[0].gamma == 1).all()
+
+
+class Levels(nn.Module):
+    """What is added is a bias where nothing has changed what a weight makes, and only there."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear, self.norm = nn.Linear(4, 6), nn.LayerNorm(6)
+        self.level = nn.Parameter(torch.randn(3, 6))
+        self.after, self.time = nn.Parameter(torch.randn(6)), nn.Parameter(torch.randn(6))
+        self.bias, self.other = nn.Parameter(torch.ones(5)), nn.Linear(6, 5, bias=False)
+        self.length = nn.Parameter(torch.tensor([2.0]))
+
+    def forward(self, x):
+        x = self.norm(self.linear(x) + self.after) + self.level[1]
+        x = torch.relu(x) + self.time
+        x = x / x.norm(dim=-1, keepdim=True) * self.length
+        return self.other(x) + self.bias
+
+
+def test_what_is_added_later_is_no_bias():
+    kinds = {path: kind for path, (_, kind, _) in seen(Levels(), torch.randn(2, 4)).items()}
+    assert kinds == {
+        "linear.weight": "weight",
+        "linear.bias": "bias",
+        "norm.weight": "norm_scale",
+        "norm.bias": "norm_bias",
+        "other.weight": "weight",
+        "bias": "bias",
+        "after": "offset",
+        "level": "offset",
+        "time": "offset",
+        "length": "temperature",
+    }
+
+
+class StateSpace(nn.Module):
+    """The decay of a state space is a function of a parameter, which is contracted."""
+
+    def __init__(self):
+        super().__init__()
+        self.log, self.skip = nn.Parameter(torch.zeros(4, 3)), nn.Parameter(torch.ones(4))
+        self.step = nn.Linear(4, 4)
+
+    def forward(self, x):
+        step = functional.softplus(self.step(x))
+        decay = torch.einsum("bd,dn->bdn", step, -torch.exp(self.log)).exp()
+        mixed = (x @ torch.exp(self.log))[..., None]
+        return (decay * mixed.mT).sum(-1) + x * self.skip
+
+
+def test_functions_of_parameters_are_no_weights():
+    model = StateSpace()
+    ledger = init_model_(model, normal(std=0.02), seed=0, example=torch.randn(2, 4))
+    kinds = {entry.path: entry.parameter.kind for entry in ledger.entries}
+    assert kinds["log"] == kinds["skip"] == "scale"
+    assert kinds["step.bias"] == "time_step"
+    assert (model.log == 0).all()
+    assert (model.skip == 1).all()

@@ -5,7 +5,7 @@ Longer than most modules: kinds and roles follow from the same uses.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +18,13 @@ from .flow import Flow, Use
 from .record import Computation
 
 RESIDUAL_END = "residual_end"
+# What is a function of a parameter is no weight, as the decay of a state space is none.
+CURVED = frozenset(
+    {
+        "exp", "exp2", "expm1", "log", "log1p", "softplus", "sigmoid", "logistic", "tanh", "sin",
+        "cos", "sqrt", "rsqrt", "reciprocal", "pow", "square", "integer_pow", "abs",
+    }
+)  # fmt: skip
 WEIGHT_USES = ("contraction", "convolution", "gather")
 
 
@@ -89,6 +96,8 @@ def _weight(flow: Flow, number: int, uses: Sequence[Use]) -> tuple[Declaration |
     strong = [use for use in own if use.name in WEIGHT_USES]
     if not strong:
         return None, ""
+    if any(CURVED & set(use.part.functions) for use in strong):
+        return Declaration(None, "scale", known="computation"), ""
     shape = flow.computation.shapes[number]
     stacked = {axis: "stack" for use in own if use.name == "select" for axis in use.roles}
     inner = {axis: role for use in own if use.name == "inner" for axis, role in use.roles.items()}
@@ -122,6 +131,8 @@ def _weight(flow: Flow, number: int, uses: Sequence[Use]) -> tuple[Declaration |
         "stack" if roles[axis] == "out" and (number, axis) in flow.stacks else roles[axis]
         for axis in range(len(shape))
     ]
+    if not {"in", "kernel"} & set(words):  # each of its numbers multiplies one of the others
+        return Declaration(None, "scale", known="computation"), ""
     blocks = {}
     if words.count("out") == 1:
         sizes = flow.values[number].axes[words.index("out")][0].blocks()
@@ -185,21 +196,26 @@ def _vector(
     if name == "product" and use.other is not None:
         plainly = not use.part.functions
         scales = use.other.normalized or _scales_statistics(flow, use)
-        if scales and plainly and shape and not _on_branch_of_itself(flow, use):
+        is_one = all(n == 1 for n in shape)  # as the length that a norm has of its own
+        if scales and plainly and not is_one and not _on_branch_of_itself(flow, use):
             start = {0.0: None, 1.0: zeros()}
             if use.part.shift in start:
                 default = start[use.part.shift]
                 return Declaration(units, "norm_scale", default=default, known="computation")
-        kind = "temperature" if not shape or all(n == 1 for n in shape) else "scale"
+        kind = "temperature" if is_one else "scale"
         if kind == "scale" and plainly and _ends_branch(flow, use.result):
             kind = "layer_scale"
         return Declaration(units if shape else Axes(()), kind, known="computation")
     if name == "sum" and use.other is not None and not use.part.functions:
-        if use.other.normalized:
+        if use.other.normalized and _follows_norm(flow, use):
             return Declaration(units, "norm_bias", known="computation")
         owners, along = _owners_along([u.aligned for u in uses if u.name == "sum"], weights)
         wide = {axis for axis, size in enumerate(shape) if size != 1} - stacked
-        if owners and wide <= along.keys():
+        if (
+            owners
+            and wide <= along.keys()
+            and all(_follows_weight(flow, u) for u in uses if u.name == "sum")
+        ):
             words = [
                 "out" if axis in along and axis not in stacked else "stack"
                 for axis in range(len(shape))
@@ -225,6 +241,84 @@ def _vector(
                 axes = Axes(words, one_hot=True)
             return Declaration(axes, "position", known="computation")
     return Declaration(None, "offset" if name == "sum" else "scale", known="computation")
+
+
+def _live_input(flow: Flow, place: int) -> int | None:
+    """The one input of an operation that depends on the inputs of the model."""
+    operation = flow.computation.operations[place]
+    live = [number for number in operation.inputs if flow.values[number].live]
+    return live[0] if len(live) == 1 else None
+
+
+def _follows_weight(flow: Flow, use: Use) -> bool:
+    """Whether a sum is of what a weight makes and nothing else has taken or changed.
+
+    What is added later is no bias: an embedding of a level or of a time, which does not start at 0.
+    """
+
+    def is_made(number: int | None) -> bool:
+        if number is None:
+            return False
+        takers = [flow.computation.operations[p].name for p in flow.consumers.get(number, ())]
+        if len(takers) > 1 and not set(takers) <= {"slice", "select"}:
+            return False
+        place = flow.producer.get(number)
+        if place is None:
+            return False
+        operation = flow.computation.operations[place]
+        if operation.name in ("contraction", "convolution"):
+            return True
+        if operation.name in _VIEWS:
+            return is_made(operation.inputs[0])
+        if operation.name != "elementwise":
+            return False
+        function = operation.options["function"]
+        live = [n for n in operation.inputs if flow.values[n].live]
+        if len(live) == 2:  # of two weights, as in the gates of a recurrent layer
+            residual = any(place == other for other, _, _ in flow.residuals)
+            return function == "add" and not residual and all(map(is_made, live))
+        learned = any(flow.values[n].parts for n in operation.inputs)
+        linear = function in ("cast", "mul", "div") or (function == "add" and not learned)
+        return linear and len(live) == 1 and is_made(live[0])
+
+    return is_made(_live_input(flow, use.operation)) or _adds_to_two(flow, use, is_made)
+
+
+def _adds_to_two(flow: Flow, use: Use, is_made: Callable[[int | None], bool]) -> bool:
+    """Whether the biases of two weights are added to their sum, one after the other."""
+    number = _live_input(flow, use.operation)
+    place = None if number is None else flow.producer.get(number)
+    if place is None:
+        return False
+    operation = flow.computation.operations[place]
+    if operation.name != "elementwise" or operation.options["function"] != "add":
+        return False
+    live = [n for n in operation.inputs if flow.values[n].live]
+    return len(live) == 2 and all(map(is_made, live))
+
+
+def _follows_norm(flow: Flow, use: Use) -> bool:
+    """Whether a sum is of what was normalized and scaled, with nothing added since."""
+    number = _live_input(flow, use.operation)
+    while number is not None and (place := flow.producer.get(number)) is not None:
+        operation = flow.computation.operations[place]
+        if operation.name == "normalization":
+            return True
+        if operation.name in _VIEWS:
+            number = operation.inputs[0]
+            continue
+        if operation.name != "elementwise":
+            return False
+        live = [n for n in operation.inputs if flow.values[n].live]
+        if len(live) != 1:
+            return True  # where it is divided
+        learned = any(flow.values[n].parts for n in operation.inputs)
+        if operation.options["function"] not in ("cast", "mul", "div") or (
+            learned and operation.options["function"] != "mul"
+        ):
+            return False
+        number = live[0]
+    return False
 
 
 def _is_positive(flow: Flow, value: int) -> bool:
