@@ -64,8 +64,6 @@ class Value:
         Roots that it is, divided by their own statistics.
     activated : bool
         Whether an activation function was applied last.
-    gathered : bool
-        Whether it is rows of a table.
     exponent : int or None
         The value whose exponential it is.
     """
@@ -77,7 +75,6 @@ class Value:
     statistics: frozenset[int] = frozenset()
     normalized: frozenset[int] = frozenset()
     activated: bool = False
-    gathered: bool = False
     exponent: int | None = None
 
 
@@ -305,7 +302,7 @@ class Flow:
         fits = tuple(map(size_of, axes)) == self._shape(operation)
         number, live = operation.outputs[0], table.live or indices.live
         self.values[number] = Value(
-            axes if fits else plain(self._shape(operation)), live, {}, number, gathered=True
+            axes if fits else plain(self._shape(operation)), live, {}, number
         )
 
     def _contraction(self, place: int, operation: Operation) -> None:
@@ -436,7 +433,6 @@ class Flow:
                 base.normalized if function in (*SUMS, *PRODUCTS, "cast") else frozenset()
             )
             made.activated = function in ACTIVATIONS or (base.activated and function in LINEAR)
-            made.gathered = base.gathered
             made.exponent = operation.inputs[0] if function == "exp" else None
         elif len(given) >= 2:
             self._combine_statistics(made, given, function)
