@@ -113,8 +113,9 @@ def init_model_(
         From 0 up to 2**64 - 1.
     example : object, optional
         What the model takes: a mapping of keyword arguments, a tuple of arguments, or the one
-        argument; arrays, tensors or `tf.TensorSpec`s. What the model computes with each variable
-        then says what it is for: see `structure`. Without it, the types of the layers do.
+        argument; arrays, tensors or instances of `tf.TensorSpec`. What the model computes with
+        each variable then says what it is for: see `structure`. Without it, the types of the
+        layers do.
     loaded : iterable of str, default ()
         Paths of variables that are loaded from a checkpoint and must be left alone.
     restart_statistics : bool, default False
@@ -220,7 +221,7 @@ def structure(model: Any, example: Any, /) -> Structure:
         The model, built. It is left as it was.
     example : object
         What the model takes: a mapping of keyword arguments, a tuple of arguments, or the one
-        argument; arrays, tensors or `tf.TensorSpec`s.
+        argument; arrays, tensors or instances of `tf.TensorSpec`.
 
     Returns
     -------

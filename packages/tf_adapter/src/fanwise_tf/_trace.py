@@ -27,7 +27,7 @@ def trace(model: Any, example: Any, variables: Mapping[str, Any], /) -> Computat
         The model, built.
     example : object
         What the model takes: a mapping of keyword arguments, a tuple of arguments, or the one
-        argument; arrays, tensors, or `tf.TensorSpec`s.
+        argument; arrays, tensors, or instances of `tf.TensorSpec`.
     variables : mapping of str to keras.Variable
         The parameters, by path.
 
