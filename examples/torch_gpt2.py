@@ -15,11 +15,10 @@ import sys
 from pathlib import Path
 
 import torch
-from fanwise_torch import declare, init_model_, measure_model, plan_model
+from fanwise_torch import init_model_, materialize_, measure_model, plan_model
 from transformers import GPT2Config, GPT2LMHeadModel
-from transformers.pytorch_utils import Conv1D
 
-from fanwise import Axes, Declaration, Recipe
+from fanwise import Recipe
 
 RECIPE = Path(sys.argv[0]).parent / "recipes/gpt2.json"
 
@@ -27,15 +26,15 @@ RECIPE = Path(sys.argv[0]).parent / "recipes/gpt2.json"
 def main() -> None:
     """Initialize the model, print its ledger, and predict a token with it."""
     device = sys.argv[1] if len(sys.argv) > 1 else "cpu"
-    # transformers' Conv1D is a linear layer that stores its weight the other way round.
-    declare.register(Conv1D, lambda layer: {"weight": Declaration(Axes("in out"))})
     recipe = Recipe.from_data(json.loads(RECIPE.read_text()))
     with torch.device("meta"):
         model = GPT2LMHeadModel(GPT2Config())
-    ledger = plan_model(model, recipe)  # no memory yet, and every error is found here
+    # No memory yet, and every error is found here. The computation tells that the layers of
+    # transformers store their weights the other way round, and fuse query, key and value.
+    example = torch.empty(1, 8, dtype=torch.long, device="meta")
+    ledger = plan_model(model, recipe, example=example)
 
-    model.to_empty(device=device)
-    model.tie_weights()  # which `to_empty` parts
+    materialize_(model, device=device)
     for name, buffer in model.named_buffers():
         if name.endswith("attn.bias"):  # the causal mask is the model's to fill, not a recipe's
             buffer.copy_(torch.ones_like(buffer).tril())
