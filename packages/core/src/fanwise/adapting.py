@@ -34,7 +34,7 @@ from ._schemes.elementwise import Family
 from ._schemes.plan import Part, Plan
 from ._schemes.scheme import as_scheme, scheme_names
 from ._structure.declaration import UNKNOWN, Declarations, Declared, declarations_of, declared_in
-from ._structure.record import Computation, Operation
+from ._structure.record import Computation, Operation, call_of
 
 __all__ = [
     "Box",
@@ -64,6 +64,7 @@ __all__ = [
     "as_recipe",
     "as_scheme",
     "block_fans",
+    "call_of",
     "check_draw",
     "check_seed",
     "compute_dtype",

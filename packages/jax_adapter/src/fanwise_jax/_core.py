@@ -38,6 +38,7 @@ from fanwise.adapting import (
     Operation as Operation,
     SampledSource as SampledSource,
     annotate_errors as annotate_errors,
+    call_of as call_of,
     compute_dtype as compute_dtype,
     conformance as conformance,
     declarations_of as declarations_of,

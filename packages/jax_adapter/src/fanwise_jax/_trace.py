@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
-from ._core import Computation, Operation, RecipeError
+from ._core import Computation, Operation, RecipeError, call_of
 from ._tree import Leaf, is_array, open_tree
 
 Record = Callable[["Recorder", Any, list[int]], list[int]]
@@ -47,7 +47,7 @@ def trace(
     RecipeError
         If the model does not run on the example, or there is nothing to call.
     """
-    args, kwargs = _arguments(example)
+    args, kwargs = call_of(example)
     if apply is None:
         if not callable(model):
             raise RecipeError(
@@ -82,12 +82,6 @@ def trace(
 
 def _call(model: Any, *args: Any, **kwargs: Any) -> Any:
     return model(*args, **kwargs)
-
-
-def _arguments(example: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    if isinstance(example, Mapping):
-        return (), dict(example)
-    return (tuple(example), {}) if isinstance(example, tuple) else ((example,), {})
 
 
 def _shape(value: Any) -> Any:

@@ -36,6 +36,7 @@ from fanwise.adapting import (
     Operation as Operation,
     SampledSource as SampledSource,
     annotate_errors as annotate_errors,
+    call_of as call_of,
     check_draw as check_draw,
     check_seed as check_seed,
     conformance as conformance,

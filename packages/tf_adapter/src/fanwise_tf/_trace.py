@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ._core import Computation, Operation, RecipeError
+from ._core import Computation, Operation, RecipeError, call_of
 
 Record = Callable[["Recorder", Any, list[int]], "list[int] | int"]
 _RECORDS: dict[str, Record] = {}
@@ -41,7 +41,7 @@ def trace(model: Any, example: Any, variables: Mapping[str, Any], /) -> Computat
     RecipeError
         If the model does not run on the example.
     """
-    args, kwargs = _arguments(example)
+    args, kwargs = call_of(example)
     specs = tf.nest.map_structure(_spec, (args, kwargs))
 
     def call(args: Any, kwargs: Any) -> Any:
@@ -82,12 +82,6 @@ def trace(model: Any, example: Any, variables: Mapping[str, Any], /) -> Computat
         tuple(recorder.operations),
         frozenset(recorder.integers),
     )
-
-
-def _arguments(example: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    if isinstance(example, Mapping):
-        return (), dict(example)
-    return (tuple(example), {}) if isinstance(example, tuple) else ((example,), {})
 
 
 def _spec(value: Any) -> Any:

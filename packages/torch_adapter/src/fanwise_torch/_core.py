@@ -30,6 +30,7 @@ from fanwise.adapting import (
     SampledSource as SampledSource,
     Slices as Slices,
     annotate_errors as annotate_errors,
+    call_of as call_of,
     check_draw as check_draw,
     check_seed as check_seed,
     compute_dtype as compute_dtype,

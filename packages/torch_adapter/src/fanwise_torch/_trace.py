@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.utils import _pytree as pytree
 
-from ._core import Computation, Operation, RecipeError
+from ._core import Computation, Operation, RecipeError, call_of
 from ._private import TorchDispatchMode, fake_tensor_mode, value_errors
 
 Record = Callable[["Recorder", Sequence[Any], Mapping[str, Any], Any], None]
@@ -45,7 +45,7 @@ def trace(model: nn.Module, example: Any, /) -> Computation:
     RecipeError
         If the model does not run on the example, or its course depends on values and it has none.
     """
-    args, kwargs = _arguments(example)
+    args, kwargs = call_of(example)
     tensors = [*model.parameters(), *model.buffers(), *pytree.tree_leaves((args, kwargs))]
     on_meta = any(isinstance(tensor, torch.Tensor) and tensor.is_meta for tensor in tensors)
     try:
@@ -64,12 +64,6 @@ def trace(model: nn.Module, example: Any, /) -> Computation:
 def _does_not_run(error: Exception, what: str) -> RecipeError:
     first = str(error).strip().partition("\n")[0]
     return RecipeError(f"`example` must {what}, got {type(error).__name__}: {first}")
-
-
-def _arguments(example: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    if isinstance(example, Mapping):
-        return (), dict(example)
-    return (tuple(example), {}) if isinstance(example, tuple) else ((example,), {})
 
 
 def _trace(

@@ -69,7 +69,9 @@ class Structure:
             of a layer.
         """
         found = find(computation)
-        return cls(tuple(_joined(parameter, found) for parameter in parameters), computation)
+        structure = cls(tuple(_joined(one, found) for one in parameters), computation)
+        vars(structure)["findings"] = found  # found once
+        return structure
 
     @functools.cached_property
     def findings(self) -> Findings:

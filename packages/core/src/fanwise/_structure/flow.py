@@ -153,22 +153,37 @@ class Flow:
     def _inputs(self, operation: Operation) -> list[Value]:
         return [self.values[number] for number in operation.inputs]
 
-    def _shape(self, operation: Operation, output: int = 0) -> tuple[int, ...]:
-        return self.computation.shapes[operation.outputs[output]]
+    def taken_by(self, number: int) -> list[Operation]:
+        """The operations that a value goes into."""
+        return [self.computation.operations[place] for place in self.consumers.get(number, ())]
+
+    def _shape(self, operation: Operation) -> tuple[int, ...]:
+        return self.computation.shapes[operation.outputs[0]]
 
     def _like(self, operation: Operation, axes: Sequence[Axis]) -> None:
         """A view of the first input, of other axes."""
         first = self.values[operation.inputs[0]]
         self.values[operation.outputs[0]] = replace(first, axes=tuple(axes))
 
-    def _fresh(self, operation: Operation, inputs: Sequence[Value] | None = None) -> None:
+    def _fresh(self, operation: Operation) -> None:
         """Values of which nothing is known but whether they depend on inputs."""
-        given = self._inputs(operation) if inputs is None else inputs
-        live = any(value.live for value in given)
         for number in operation.outputs:
-            parts = {} if live else {k: p for value in given for k, p in value.parts.items()}
-            axes = plain(self.computation.shapes[number])
-            self.values[number] = Value(axes, live, parts, root=number)
+            self._make(operation, number, plain(self.computation.shapes[number]))
+
+    def _make(self, operation: Operation, number: int, axes: Sequence[Axis]) -> None:
+        """A value of all inputs, of these axes."""
+        given = self._inputs(operation)
+        live = any(value.live for value in given)
+        parts = {} if live else {k: p for value in given for k, p in value.parts.items()}
+        self.values[number] = Value(tuple(axes), live, parts, root=number)
+
+    def _use_all(self, place: int, operation: Operation, name: str) -> None:
+        """Note a use of every parameter that meets what depends on inputs."""
+        given = self._inputs(operation)
+        if any(value.live for value in given):
+            for value in given:
+                for number, part in value.parts.items():
+                    self.uses.append(Use(number, name, place, part=part))
 
     def _reshape(self, place: int, operation: Operation) -> None:
         (value,) = self._inputs(operation)
@@ -209,13 +224,7 @@ class Flow:
         value, axis = self.values[operation.inputs[0]], operation.options["axis"]
         axes = list(value.axes)
         axes.insert(axis, (Atom(self._shape(operation)[axis]),))
-        self._merge_many(operation, axes)
-
-    def _merge_many(self, operation: Operation, axes: Sequence[Axis]) -> None:
-        given = self._inputs(operation)
-        number, live = operation.outputs[0], any(value.live for value in given)
-        parts = {} if live else {k: p for value in given for k, p in value.parts.items()}
-        self.values[number] = Value(tuple(axes), live, parts, root=number)
+        self._make(operation, operation.outputs[0], axes)
 
     def _concatenation(self, place: int, operation: Operation) -> None:
         given, axis = self._inputs(operation), operation.options["axis"]
@@ -227,7 +236,7 @@ class Flow:
             for value in given:
                 for number, part in value.parts.items():
                     self._use_elementwise(place, operation, "token", number, part, value, first)
-        self._merge_many(operation, axes)
+        self._make(operation, operation.outputs[0], axes)
 
     def _reduction(self, place: int, operation: Operation) -> None:
         (value,) = self._inputs(operation)
@@ -263,20 +272,12 @@ class Flow:
             self.values[number].axes = tuple(axes)
 
     def _update(self, place: int, operation: Operation) -> None:
-        given = self._inputs(operation)
-        if any(value.live for value in given):
-            for value in given:
-                for number, part in value.parts.items():
-                    self.uses.append(Use(number, "token", place, part=part))
-        self._merge_many(operation, given[0].axes)
+        self._use_all(place, operation, "token")
+        self._make(operation, operation.outputs[0], self._inputs(operation)[0].axes)
 
     def _other(self, place: int, operation: Operation) -> None:
-        given = self._inputs(operation)
+        self._use_all(place, operation, "other")
         self._fresh(operation)
-        if any(value.live for value in given):
-            for value in given:
-                for number, part in value.parts.items():
-                    self.uses.append(Use(number, "other", place, part=part))
 
     def _attention(self, place: int, operation: Operation) -> None:
         query, _, value = self._inputs(operation)[:3]

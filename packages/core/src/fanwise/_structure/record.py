@@ -195,6 +195,32 @@ class Computation:
         )
 
 
+def call_of(example: Any, /) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The positional and named arguments that an example of what a model takes stands for.
+
+    Parameters
+    ----------
+    example : object
+        A mapping of keyword arguments, a tuple of arguments, or the one argument.
+
+    Returns
+    -------
+    args : tuple
+        Arguments by position.
+    kwargs : dict
+        Arguments by name.
+
+    Examples
+    --------
+    >>> from fanwise.adapting import call_of
+    >>> call_of({"tokens": 3}), call_of((1, 2)), call_of(5)
+    (((), {'tokens': 3}), ((1, 2), {}), ((5,), {}))
+    """
+    if isinstance(example, Mapping):
+        return (), dict(example)
+    return (tuple(example), {}) if isinstance(example, tuple) else ((example,), {})
+
+
 def _numbers(name: str, value: Any) -> tuple[int, ...]:
     return tuple(integer(name, n, RecipeError, minimum=0) for n in as_list(name, value))
 

@@ -92,7 +92,7 @@ def find(computation: Computation) -> Findings:
 
 def _weight(flow: Flow, number: int, uses: Sequence[Use]) -> tuple[Declaration | None, str]:
     """What a parameter is that is contracted with inputs, or from which rows are gathered."""
-    own = [use for use in uses if number not in _modulators(use)]
+    own = [use for use in uses if not use.part.modulates]
     strong = [use for use in own if use.name in WEIGHT_USES]
     if not strong:
         return None, ""
@@ -133,11 +133,7 @@ def _weight(flow: Flow, number: int, uses: Sequence[Use]) -> tuple[Declaration |
     ]
     if not {"in", "kernel"} & set(words):  # each of its numbers multiplies one of the others
         return Declaration(None, "scale", known="computation"), ""
-    blocks = {}
-    if words.count("out") == 1:
-        sizes = flow.values[number].axes[words.index("out")][0].blocks()
-        if sizes:
-            blocks["out"] = len(sizes) if len(set(sizes)) == 1 else sizes
+    blocks = _blocks(flow, number, words)
     try:
         axes = Axes(words, one_hot=strong[0].name == "gather", blocks=blocks, **options)
     except AxesError as error:
@@ -148,8 +144,14 @@ def _weight(flow: Flow, number: int, uses: Sequence[Use]) -> tuple[Declaration |
     return Declaration(axes, kind, known="computation"), ""
 
 
-def _modulators(use: Use) -> tuple[int, ...]:
-    return (use.parameter,) if use.part.modulates else ()
+def _blocks(flow: Flow, number: int, words: Sequence[str]) -> dict[str, int | tuple[int, ...]]:
+    """The blocks of the one axis of outputs that a parameter has, if it is cut."""
+    if words.count("out") != 1:
+        return {}
+    sizes = flow.values[number].axes[words.index("out")][0].blocks()
+    if not sizes:
+        return {}
+    return {"out": len(sizes) if len(set(sizes)) == 1 else sizes}
 
 
 def _is_reverse(one: Mapping[int, str], other: Mapping[int, str]) -> bool:
@@ -213,19 +215,14 @@ def _vector(
         wide = {axis for axis, size in enumerate(shape) if size != 1} - stacked
         if (
             owners
-            and wide <= along.keys()
+            and wide <= along
             and all(_follows_weight(flow, u) for u in uses if u.name == "sum")
         ):
             words = [
                 "out" if axis in along and axis not in stacked else "stack"
                 for axis in range(len(shape))
             ]
-            own = flow.values[number].axes
-            blocks = {}
-            if words.count("out") == 1:
-                sizes = own[words.index("out")][0].blocks()
-                if sizes:
-                    blocks["out"] = len(sizes) if len(set(sizes)) == 1 else sizes
+            blocks = _blocks(flow, number, words)
             of = names[owners[0]] if len(owners) == 1 else None
             kind = "time_step" if _is_positive(flow, use.result) else "bias"
             return Declaration(Axes(words, blocks=blocks), kind, fans_of=of, known="computation")
@@ -233,7 +230,7 @@ def _vector(
             if _reaches_scores(flow, use.result):
                 return Declaration(None, "relative_bias", known="computation")
             axes = None
-            if len(wide & along.keys()) == 1:  # a row for each position, as in an embedding
+            if len(wide & along) == 1:  # a row for each position, as in an embedding
                 words = [
                     "out" if axis in along and axis in wide else "in" if axis in wide else "stack"
                     for axis in range(len(shape))
@@ -259,7 +256,7 @@ def _follows_weight(flow: Flow, use: Use) -> bool:
     def is_made(number: int | None) -> bool:
         if number is None:
             return False
-        takers = [flow.computation.operations[p].name for p in flow.consumers.get(number, ())]
+        takers = [operation.name for operation in flow.taken_by(number)]
         if len(takers) > 1 and not set(takers) <= {"slice", "select"}:
             return False
         place = flow.producer.get(number)
@@ -326,7 +323,7 @@ def _is_positive(flow: Flow, value: int) -> bool:
     functions = [
         operation.options["function"]
         for number in _forward(flow, value, _VIEWS, limit=8)
-        for operation in (flow.computation.operations[p] for p in flow.consumers.get(number, ()))
+        for operation in flow.taken_by(number)
         if operation.name == "elementwise"
     ]
     return "softplus" in functions and set(functions) <= {"softplus", "cast"}
@@ -349,16 +346,16 @@ def _of_weight(flow: Flow, number: int, use: Use, names: Mapping[int, str]) -> D
 
 def _owners_along(
     uses: Sequence[Sequence[Axis | None]], weights: set[int]
-) -> tuple[list[int], dict[int, str]]:
-    """The weights whose outputs a parameter is along, and how each of its axes is."""
+) -> tuple[list[int], set[int]]:
+    """The weights whose outputs a parameter is along, and the axes that are."""
     owners: dict[int, None] = {}
-    along: dict[int, str] = {}
+    along: set[int] = set()
     for axis, other in (pair for aligned in uses for pair in enumerate(aligned)):
         for atom in other or ():
             for (number, _), _ in atom.owners():
                 if number in weights:
                     owners[number] = None
-                    along[axis] = "out"
+                    along.add(axis)
     return list(owners), along
 
 
@@ -369,8 +366,7 @@ def _forward(flow: Flow, value: int, through: Sequence[str], limit: int = 40) ->
     while stack and len(found) < limit:
         number = stack.pop()
         found.append(number)
-        for place in flow.consumers.get(number, ()):
-            operation = flow.computation.operations[place]
+        for operation in flow.taken_by(number):
             if operation.name in through:
                 stack += operation.outputs
     return found
@@ -385,8 +381,7 @@ def _reaches_scores(flow: Flow, value: int) -> bool:
     for number in _forward(flow, value, (*_VIEWS, "elementwise")):
         if number in scores:
             return True
-        for place in flow.consumers.get(number, ()):
-            operation = flow.computation.operations[place]
+        for operation in flow.taken_by(number):
             if operation.name == "attention" and number in operation.inputs[3:]:
                 return True
     return False
@@ -405,7 +400,7 @@ def _scales_statistics(flow: Flow, use: Use) -> bool:
     return any(
         flow.values[operation.outputs[0]].normalized
         for number in _forward(flow, use.result, _VIEWS, limit=8)
-        for operation in (flow.computation.operations[p] for p in flow.consumers.get(number, ()))
+        for operation in flow.taken_by(number)
         if operation.name == "elementwise"
     )
 
@@ -417,9 +412,7 @@ def _on_branch_of_itself(flow: Flow, use: Use) -> bool:
     for _ in range(3):  # the scale, the bias
         sums = [
             operation
-            for operation in (
-                flow.computation.operations[p] for p in flow.consumers.get(number, ())
-            )
+            for operation in flow.taken_by(number)
             if operation.name == "elementwise" and operation.options["function"] == "add"
         ]
         for operation in sums:
@@ -550,8 +543,7 @@ def _attention_by_hand(flow: Flow, logits: int, probabilities: int, give: Any) -
             if letter not in result:
                 give(axis, "key" if last in own else "query")
     for number in _forward(flow, probabilities, (*_VIEWS, "elementwise")):
-        for place in flow.consumers.get(number, ()):
-            after = flow.computation.operations[place]
+        for after in flow.taken_by(number):
             if after.name != "contraction":
                 continue
             for other, own in zip(after.inputs, after.options["equation"].split(","), strict=True):
