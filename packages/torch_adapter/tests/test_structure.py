@@ -1,6 +1,5 @@
 """What modules compute says what their parameters are for, whatever their layers are called."""
 
-import copy
 import gc
 import warnings
 
@@ -132,16 +131,75 @@ def test_it_says_from_which_operations_it_follows():
         structure(Model(), EXAMPLE).explain("nothing")
 
 
-def test_experts_in_one_array_that_values_choose():
-    model = Experts()
-    found = seen(model, torch.randn(20, WIDTH))
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_experts_in_one_array_that_values_choose(device):
+    found = seen(Experts().to(device), torch.randn(20, WIDTH, device=device))
     assert found == {
         "router": ("out in", "weight", "router"),
         "gate_up": ("stack in out, blocks={out: 2}", "weight", "gate+up"),
         "down": ("stack in out", "weight", "down"),
     }
-    with pytest.raises(RecipeError, match="`example` must have values, as the course"):
-        structure(copy.deepcopy(model).to("meta"), torch.randn(20, WIDTH))
+
+
+class Course(nn.Module):
+    """Computes one way or another, by what `way` makes of an input and of its scores."""
+
+    def __init__(self, way):
+        super().__init__()
+        self.way = way
+        self.scores, self.linear = nn.Linear(WIDTH, 3), nn.Linear(WIDTH, WIDTH)
+        self.register_buffer("lengths", torch.tensor([2, 3]), persistent=False)
+
+    def forward(self, x):
+        return self.linear(self.way(self, x, self.scores(x)))
+
+
+# What depends on the input and on buffers is computed.
+COMPUTED = {
+    "lengths of parts": lambda m, x, s: torch.cat(x.split(m.lengths.tolist())),
+    "a number": lambda m, x, s: x[: int(m.lengths.max())],
+    "changed in place": lambda m, x, s: x[: int(m.lengths.clone().view(2, 1)[0].add_(1))],
+    "unique": lambda m, x, s: x[: len(m.lengths.unique())],
+    "repeated": lambda m, x, s: x[:2].repeat_interleave(m.lengths, 0),
+}
+
+
+@pytest.mark.parametrize("way", COMPUTED.values(), ids=COMPUTED)
+def test_the_course_that_inputs_and_buffers_lead_to_is_taken(way):
+    model, x = Course(way), torch.randn(5, WIDTH)
+    traced = structure(model, x).computation
+    with torch.no_grad():
+        assert traced.shapes[traced.outputs[0]] == model(x).shape
+
+
+# Of what depends on parameters, every choice is taken.
+CHOSEN = {
+    "rows of a mask": lambda m, x, s: x[s.argmax(-1) == 0],
+    "places of a mask": lambda m, x, s: x[torch.where(s.argmax(-1) == 0)[0]],
+    "one of them": lambda m, x, s: x if s.sum() > 0 else x[:0],
+    "as many as": lambda m, x, s: x[: int(s.argmax())],
+    "numbers of a mask": lambda m, x, s: x.masked_select(s[:, :1] > 0).view(-1, WIDTH),
+    "written over": lambda m, x, s: x[: int(m.lengths.clone().copy_(s[0, :2].argmax()).sum())],
+}
+
+
+@pytest.mark.parametrize("way", CHOSEN.values(), ids=CHOSEN)
+def test_choices_that_parameters_make_are_taken_on_meta_as_elsewhere(way):
+    found = {
+        device: seen(Course(way).to(device), torch.randn(5, WIDTH, device=device))
+        for device in ("cpu", "meta")
+    }
+    assert found["cpu"] == found["meta"]
+    assert found["meta"]["linear.weight"] == ("out in", "weight", "head")
+
+
+def test_what_no_choice_can_be_made_for_needs_values():
+    def way(model, x, scores):
+        return x + float(scores.detach().numpy().sum())
+
+    assert seen(Course(way), torch.randn(5, WIDTH))["linear.weight"][1] == "weight"
+    with pytest.raises(RecipeError, match=r"`example` must .*got "):
+        structure(Course(way).to("meta"), torch.randn(5, WIDTH, device="meta"))
 
 
 class Low(nn.Module):
@@ -407,7 +465,7 @@ def test_running_statistics_and_generators_are_left_where_values_lead():
         def forward(self, x):
             self.calls += 1
             x = functional.dropout(self.norm(x), 0.5)
-            return self.linear(x) if x.sum().item() > -1e9 else x
+            return self.linear(x) if x.numpy().sum() > -1e9 else x
 
     model, x = Course(), torch.randn(3, 4)
     state = torch.get_rng_state()

@@ -219,10 +219,10 @@ def structure(model: nn.Module, example: Any, /) -> Structure:
 
     Notes
     -----
-    The forward pass runs on tensors without values, and computes nothing. Where its course
-    depends on values, as the routing of experts does, it runs once on the values of the model
-    and the example. Parameters that the example does not lead to stay as their layers declare
-    them.
+    The forward pass runs on tensors without values. Where its course depends on the example or
+    on buffers, those are computed, too; where it depends on parameters, as the routing of experts
+    does, every choice is taken. A model that needs more values than these runs once on its own.
+    Parameters that the example does not lead to stay as their layers declare them.
 
     Examples
     --------

@@ -26,7 +26,10 @@ from torch.nn.utils.weight_norm import WeightNorm
 
 # The only way to see the random functions that other people's code calls. Since 1.12; documented
 # in the developers' notes, not in the reference.
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import (
+    TorchDispatchMode,
+    _disable_current_modes as without_modes,  # to compute beside one; since 2.0
+)
 
 __all__ = [
     "BasePruningMethod",
@@ -43,6 +46,7 @@ __all__ = [
     "is_flat_parameter",
     "keyed_generator",
     "value_errors",
+    "without_modes",
 ]
 
 

@@ -1,7 +1,7 @@
 """The computation of a module, read from one forward pass that computes nothing.
 
-The pass runs on fake tensors, which have shapes and no values. Where its course depends on values,
-as the routing of experts does, it runs on the given ones. The module is left as it was.
+The pass runs on fake tensors, which have shapes and no values but those that `_values` knows. If
+that is not enough, it runs on the values of the model. The module is left as it was.
 
 Longer than most modules: there is a function for each kind of operation that PyTorch has.
 """
@@ -18,7 +18,8 @@ from torch import nn
 from torch.utils import _pytree as pytree
 
 from ._core import Computation, Operation, RecipeError, call_of
-from ._private import TorchDispatchMode, fake_tensor_mode, value_errors
+from ._private import TorchDispatchMode, fake_tensor_mode, has_values, value_errors
+from ._values import Values
 
 Record = Callable[["Recorder", Sequence[Any], Mapping[str, Any], Any], None]
 _RECORDS: dict[str, Record] = {}
@@ -70,6 +71,10 @@ def _trace(
     model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], *, fake: bool
 ) -> Computation:
     mode = fake_tensor_mode() if fake else None
+    values = None if mode is None else Values(mode)
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    buffers = dict(model.named_buffers(remove_duplicate=False))
+    numbers = {id(parameter) for parameter in parameters.values()}
     copies: dict[int, torch.Tensor] = {}
 
     def copied(tensor: Any) -> Any:
@@ -84,12 +89,12 @@ def _trace(
                     copies[id(tensor)] = torch.empty_strided(
                         tensor.shape, tensor.stride(), dtype=tensor.dtype, device=device
                     )
+                if values is not None and id(tensor) not in numbers and has_values(tensor):
+                    values.know(copies[id(tensor)], tensor.detach().clone().cpu())
         return copies[id(tensor)]
 
-    parameters = dict(model.named_parameters(remove_duplicate=False))
-    buffers = dict(model.named_buffers(remove_duplicate=False))
     state = {name: copied(tensor) for name, tensor in (parameters | buffers).items()}
-    recorder = Recorder()
+    recorder = Recorder(values)
     for name in parameters:
         recorder.parameters[name] = recorder.number(state[name])
     args, kwargs = pytree.tree_map(copied, (args, kwargs))
@@ -147,8 +152,9 @@ def _left_as_it_was(model: nn.Module) -> Iterator[None]:
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch's is untyped
     """Within, every operation on tensors is recorded."""
 
-    def __init__(self) -> None:
+    def __init__(self, values: Values | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # as above
+        self._values = values
         self.parameters: dict[str, int] = {}
         self.inputs: list[int] = []
         self.outputs: list[int] = []
@@ -236,6 +242,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch's
         if func.overloadpacket is torch.ops.aten._grouped_mm and args[0].dim() == 2:
             # Without values, PyTorch refuses the dtypes that it computes for CPUs.
             result = args[0].new_zeros((args[0].shape[0], args[1].shape[-1]))
+        elif self._values is not None:
+            result = self._values.call(func, args, kwargs)
         else:
             result = func(*args, **kwargs)
         tensors = [leaf for leaf in pytree.tree_leaves((args, kwargs)) if _is_tensor(leaf)]
@@ -481,8 +489,10 @@ def _index_select(recorder: Recorder, args: Any, given: Any, result: Any) -> Non
 def _index(recorder: Recorder, args: Any, given: Any, result: Any) -> None:
     tensor, indices = args[:2]
     used = [(axis, index) for axis, index in enumerate(indices) if index is not None]
-    if len(used) == 1 and used[0][1].dtype != torch.bool:
-        recorder.add("gather", (tensor, used[0][1]), result, axis=used[0][0])
+    if len(used) == 1 and (used[0][1].dtype != torch.bool or used[0][1].dim() == 1):
+        axis, index = used[0]
+        rows = index if index.dtype != torch.bool else recorder.value((result.shape[axis],))
+        recorder.add("gather", (tensor, rows), result, axis=axis)
     else:
         recorder._other("aten.index", [tensor, *(index for _, index in used)], [result])
 
