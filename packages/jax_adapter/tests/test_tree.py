@@ -444,3 +444,13 @@ def test_declarations_are_traced_without_a_leak():
         transformed = hk.transform(lambda x: hk.Linear(3)(x))
         assert trace_declarations(transformed, jnp.zeros((1, 4)))["linear.w"].axes == Axes("in out")
     assert declared["params.kernel"].axes == Axes("in out")
+
+
+@pytest.mark.clause("recipes/18")
+def test_constants_that_somebody_set_are_not_replaced_in_silence():
+    dense = nnx.Linear(4, 8, bias_init=nnx.initializers.constant(-4.6), rngs=nnx.Rngs(0))
+    with pytest.warns(UserWarning, match=r"'bias' of Linear held -4\.6 and starts at 0"):
+        init_model(dense, he_normal(), key=jax.random.key(0))
+    shapes = jax.eval_shape(lambda: {"bias": jnp.full(8, -4.6)})
+    kinds = {"bias": Declaration(Axes("out"), "bias")}
+    init_model(shapes, he_normal(), key=jax.random.key(0), declarations=kinds)  # no values

@@ -238,7 +238,7 @@ def test_a_frozen_layer_is_frozen_as_a_whole():
 def test_a_change_of_low_rank_starts_at_none_again():
     model = sequential(layers.Dense(3), (4,))
     model.layers[0].enable_lora(2)
-    model.layers[0].lora_kernel_b.assign(tf.ones((2, 3)))
+    model.layers[0].lora_kernel_b.assign([[0.3, -0.1, 0.2], [0.5, 0.7, 0.4]])
     init_model_(model, HE, seed=0)
     assert not model.layers[0].lora_kernel_b.numpy().any()
 
@@ -640,3 +640,12 @@ def test_a_layer_may_declare_norms_of_its_weight(dtype):
 def test_a_sequential_without_a_shape_is_yet_to_be_built():
     with pytest.raises(SourceError, match="`model` must be built, or called once, got"):
         init_model_(keras.Sequential([layers.Dense(3)]), he_normal(), seed=0)
+
+
+@pytest.mark.clause("recipes/18")
+def test_constants_that_somebody_set_are_not_replaced_in_silence():
+    model = keras.Sequential(
+        [keras.Input((4,)), layers.Dense(8, bias_initializer=keras.initializers.Constant(-4.6))]
+    )
+    with pytest.warns(UserWarning, match=r"'Dense_0\.bias' of Dense held -4\.6 and starts at 0"):
+        init_model_(model, he_normal(), seed=0)

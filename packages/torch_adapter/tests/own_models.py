@@ -43,7 +43,7 @@ class Transposed(nn.Module):
     def __init__(self, inputs, outputs):
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(inputs, outputs))
-        self.bias = nn.Parameter(torch.ones(outputs))
+        self.bias = nn.Parameter(torch.rand(outputs))
 
     def forward(self, x):
         flat = torch.addmm(self.bias, x.reshape(-1, x.shape[-1]), self.weight)

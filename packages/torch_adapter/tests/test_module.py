@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from fanwise_torch import declare, init_model_, measure_model, plan_model
+from fanwise_torch import declare, init_model_, materialize_, measure_model, plan_model
 from torch import nn
 
 from fanwise import (
@@ -551,3 +551,29 @@ def test_a_layer_may_declare_norms_of_its_weight(dtype):
     expected = [sum(float(w) ** 2 for w in row) ** 0.5 for row in model[0].v.detach()]
     rtol = 1e-6 if dtype == torch.float32 else 2**-8
     np.testing.assert_allclose(model[0].g.detach().double().ravel(), expected, rtol=rtol)
+
+
+def with_constants():
+    model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Linear(8, 3))
+    nn.init.zeros_(model[1].weight)
+    nn.init.constant_(model[2].bias, -4.6)
+    return model
+
+
+@pytest.mark.clause("recipes/18")
+def test_constants_that_somebody_set_are_not_replaced_in_silence():
+    with pytest.warns(UserWarning, match="'2.bias' of Linear held -4.6 and starts at 0") as caught:
+        init_model_(with_constants(), he_normal(), seed=0)
+    assert "'1.weight' of BatchNorm1d held 0 and starts at 1" in str(caught[0].message)
+    model = with_constants()
+    keeps = Rule(left_as="kept", kind=("bias", "norm_scale"))
+    init_model_(model, Recipe([keeps, Rule(he_normal())]), seed=0)
+    assert (model[2].bias == -4.6).all()
+
+
+@pytest.mark.parametrize("materialize", [materialize_, nn.Module.to_empty])
+def test_memory_without_values_holds_no_constants(materialize):
+    with torch.device("meta"):
+        model = nn.Sequential(nn.Linear(4, 8), nn.LayerNorm(8))
+    ledger = plan_model(model, he_normal())
+    init_model_(materialize(model, device="cpu"), ledger, seed=0)

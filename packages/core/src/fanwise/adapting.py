@@ -29,6 +29,7 @@ from ._models.norms import Norms, norms_in
 from ._models.parameter import describe
 from ._models.prepare import Found, prepare
 from ._models.recipe import as_recipe
+from ._models.replaced import warn_of_replaced
 from ._schemes.depth import Depth
 from ._schemes.elementwise import Family
 from ._schemes.plan import Part, Plan
@@ -89,4 +90,5 @@ __all__ = [
     "samplers",
     "scheme_names",
     "stream_key",
+    "warn_of_replaced",
 ]

@@ -53,4 +53,5 @@ from fanwise.adapting import (
     path_words as path_words,
     prepare as prepare,
     rounding as rounding,
+    warn_of_replaced as warn_of_replaced,
 )

@@ -32,6 +32,7 @@ from ._core import (
     measure_host,
     norms_in,
     prepare,
+    warn_of_replaced,
 )
 from ._layers import look_up
 from ._sharded import draw_sharded
@@ -162,6 +163,7 @@ def init_model(
     leaves, rebuild = open_tree(model)
     ledger = _prepare(model, leaves, recipe, example, apply, declarations, loaded)
     arrays = {leaf.path: leaf for leaf in leaves if is_array(leaf.value)}
+    warn_of_replaced(ledger, lambda path: _flat(arrays[path].value))
     values: dict[str, Any] = _undrawn(key, arrays, ledger)
     for entry in ledger.entries:
         leaf = arrays[entry.path]
@@ -451,6 +453,13 @@ def _is_state(leaf: Leaf, declared: Declaration | None) -> bool:
     if any(is_a(layer, "equinox", "State") for _, layer in leaf.layers):
         return True
     return declared is None and any(is_a(layer, "flax.nnx", "Module") for _, layer in leaf.layers)
+
+
+def _flat(value: Any) -> Any:
+    """The numbers of an array, if it has some and one process has them."""
+    if not isinstance(value, jax.Array) or isinstance(value, jax.core.Tracer):
+        return None
+    return value.reshape(-1) if value.is_fully_addressable else None
 
 
 def _placed(value: Any) -> Any:

@@ -53,4 +53,5 @@ from fanwise.adapting import (
     path_words as path_words,
     prepare as prepare,
     stream_key as stream_key,
+    warn_of_replaced as warn_of_replaced,
 )

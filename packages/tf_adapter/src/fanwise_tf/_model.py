@@ -31,6 +31,7 @@ from ._core import (
     measure_host,
     norms_in,
     prepare,
+    warn_of_replaced,
 )
 from ._layers import declare
 from ._private import Merge, layers_within, to_snake_case, was_run
@@ -159,11 +160,12 @@ def init_model_(
     """
     seed = check_seed(seed)
     targets, ledger = _prepare(model, recipe, example, loaded, restart_statistics)
+    variables = {target.found.parameter.path: target.variable for target in targets}
+    warn_of_replaced(ledger, lambda path: np.asarray(variables[path].numpy()).reshape(-1))
     for target, entry in zip(targets, ledger.entries, strict=True):
         if entry.plan is not None:
             dtype = dtype_name(target.variable.dtype)
             target.variable.assign(draw(entry.plan, TfSource(seed, entry.stream), dtype=dtype))
-    variables = {target.found.parameter.path: target.variable for target in targets}
     for one in norms_in(ledger):
         weight = keras.ops.abs(variables[one.weight])
         wide = keras.ops.cast(weight, keras.backend.result_type(weight.dtype, "float32"))

@@ -48,4 +48,5 @@ from fanwise.adapting import (
     prepare as prepare,
     rounding as rounding,
     stream_key as stream_key,
+    warn_of_replaced as warn_of_replaced,
 )

@@ -100,7 +100,7 @@ def unwritten(
     return [
         path
         for path, tensor, is_buffer in left
-        if is_mark(tensor) or (is_buffer and not is_marked and _is_untouched(tensor))
+        if is_mark(tensor) or (is_buffer and not is_marked and is_untouched(tensor))
     ]
 
 
@@ -116,7 +116,8 @@ def is_mark(tensor: torch.Tensor) -> bool:
     return bool(value.isnan().all())
 
 
-def _is_untouched(tensor: torch.Tensor) -> bool:
+def is_untouched(tensor: torch.Tensor) -> bool:
+    """Whether nothing has written to the memory of a tensor, but for what made it."""
     return not tensor.is_inference() and tensor._version == 0 and tensor.numel() > 0
 
 

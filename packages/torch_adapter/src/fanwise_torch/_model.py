@@ -26,11 +26,13 @@ from ._core import (
     prepare,
     rounding,
     stream_key,
+    warn_of_replaced,
 )
 from ._eager import check_tensor, is_distributed, write
 from ._memory import overlaps
-from ._meta import unwritten
+from ._meta import is_mark, is_untouched, unwritten
 from ._parametrized import assign, check_assignable, check_drawn_alone, dry_run
+from ._private import has_values
 from ._source import dtype_name
 from ._targets import Target, other_names, targets_of
 from ._trace import trace
@@ -156,6 +158,10 @@ def init_model_(
     }
     _check_all_or_none_on_meta(planned)
     _check_written(targets, ledger)
+    by_path = {target.path: target.tensor for target in targets}
+    parameters = [one.tensor for one in planned if isinstance(one.tensor, nn.Parameter)]
+    if not all(map(is_untouched, parameters)):  # as they are after `to_empty`
+        warn_of_replaced(ledger, lambda path: _flat(by_path[path]))
 
     def prepare_parts(copies: dict[int, Any]) -> None:  # the parameters of a parametrization
         for target, how in planned.items():
@@ -176,7 +182,7 @@ def init_model_(
             write(target.tensor, *how)
     for parametrization, tensor, key in assigned:
         assign(parametrization, tensor, key)
-    _write_norms({target.path: target.tensor for target in targets}, ledger)
+    _write_norms(by_path, ledger)
     drawn = {target.path for target in planned}
     statuses = {entry.path: entry.status for entry in ledger.entries}
     for target in targets:
@@ -325,6 +331,13 @@ def _prepare(
                     check_assignable(target.parametrization, target.tensor)
     _check_apart(targets, statuses)
     return targets, ledger
+
+
+def _flat(tensor: torch.Tensor) -> torch.Tensor | None:
+    """The numbers of a tensor, if it has some and one process has them."""
+    if not has_values(tensor) or is_distributed(tensor) or is_mark(tensor):
+        return None
+    return tensor.detach().reshape(-1)
 
 
 def _check_written(targets: list[Target], ledger: Ledger) -> None:

@@ -9,6 +9,7 @@ Longer than most modules: there is a function for each kind of operation that Py
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -287,6 +288,11 @@ def _is_tensor(leaf: Any) -> bool:
     return isinstance(leaf, torch.Tensor)
 
 
+def _shape_of(one: torch.Tensor, other: torch.Tensor) -> tuple[int, ...]:
+    shape = torch.broadcast_shapes(one.shape, other.shape)  # type: ignore[no-untyped-call]
+    return tuple(shape)
+
+
 def _records(*names: str) -> Callable[[Record], Record]:
     def decorate(record: Record) -> Record:
         _RECORDS.update(dict.fromkeys(names, record))
@@ -302,9 +308,6 @@ def _pointwise(
     recorder: Recorder, name: str, args: Any, given: Any, output: Any, tensors: Any
 ) -> None:
     function = _FUNCTIONS.get(name, name)
-    if name in ("addcmul", "addcdiv", "lerp"):
-        recorder._other(name, tensors, [output])
-        return
     scalars = [v for v in args if isinstance(v, int | float) and not isinstance(v, bool)]
     scalar = None
     if len(tensors) == 1 and name in ("add", "sub", "mul", "div", "rsub") and scalars:
@@ -321,6 +324,30 @@ def _pointwise(
 def _same(recorder: Recorder, args: Any, given: Any, result: Any) -> None:
     output = result[0] if isinstance(result, tuple) else result
     recorder.elementwise("cast", args[:1], output)
+
+
+@_records("addcmul")
+def _added_product(recorder: Recorder, args: Any, given: Any, result: Any) -> None:
+    tensor, one, other = args[:3]
+    made = recorder.elementwise("mul", (one, other), _shape_of(one, other))
+    recorder.elementwise("add", (tensor, made), result)
+
+
+@_records("addcdiv")
+def _added_quotient(recorder: Recorder, args: Any, given: Any, result: Any) -> None:
+    tensor, one, other = args[:3]
+    made = recorder.elementwise("div", (one, other), _shape_of(one, other))
+    recorder.elementwise("add", (tensor, made), result)
+
+
+@_records("lerp")
+def _interpolation(recorder: Recorder, args: Any, given: Any, result: Any) -> None:
+    start, end, weight = args[:3]
+    shape = _shape_of(start, end)
+    made = recorder.elementwise("sub", (end, start), shape)
+    if isinstance(weight, torch.Tensor):
+        made = recorder.elementwise("mul", (made, weight), tuple(result.shape))
+    recorder.elementwise("add", (start, made), result)
 
 
 @_records("prelu", "_prelu_kernel")
@@ -488,13 +515,22 @@ def _index_select(recorder: Recorder, args: Any, given: Any, result: Any) -> Non
 @_records("index")
 def _index(recorder: Recorder, args: Any, given: Any, result: Any) -> None:
     tensor, indices = args[:2]
-    used = [(axis, index) for axis, index in enumerate(indices) if index is not None]
-    if len(used) == 1 and (used[0][1].dtype != torch.bool or used[0][1].dim() == 1):
-        axis, index = used[0]
-        rows = index if index.dtype != torch.bool else recorder.value((result.shape[axis],))
-        recorder.add("gather", (tensor, rows), result, axis=axis)
-    else:
-        recorder._other("aten.index", [tensor, *(index for _, index in used)], [result])
+    used = {axis: index for axis, index in enumerate(indices) if index is not None}
+    first, count = min(used), len(used)
+    is_mask = any(index.dtype in (torch.bool, torch.uint8) for index in used.values())
+    if max(used) - first + 1 != count or (is_mask and (count > 1 or used[first].dim() > 1)):
+        recorder._other("aten.index", [tensor, *used.values()], [result])
+        return
+    merged = tensor
+    if count > 1:  # of axes side by side, as of one
+        size = math.prod(tensor.shape[first : first + count])
+        shape = (*tensor.shape[:first], size, *tensor.shape[first + count :])
+        merged = recorder.add("reshape", (tensor,), shape)
+    rows: Any = used[first]
+    if is_mask or count > 1:
+        rank = result.dim() - tensor.dim() + count
+        rows = recorder.value(result.shape[first : first + rank])
+    recorder.add("gather", (merged, rows), result, axis=first)
 
 
 @_records("_embedding_bag", "_embedding_bag_forward_only")

@@ -62,6 +62,8 @@ class Value:
         Roots whose sums it is a function of.
     normalized : frozenset of int
         Roots that it is, divided by their own statistics.
+    scaled : bool
+        Whether a parameter has multiplied it since it was normalized.
     activated : bool
         Whether an activation function was applied last.
     exponent : int or None
@@ -74,6 +76,7 @@ class Value:
     root: int = -1
     statistics: frozenset[int] = frozenset()
     normalized: frozenset[int] = frozenset()
+    scaled: bool = False
     activated: bool = False
     exponent: int | None = None
 
@@ -261,7 +264,7 @@ class Flow:
         value = self.values[operation.inputs[0]]
         self._like(operation, value.axes)
         made = self.values[operation.outputs[0]]
-        made.normalized, made.activated = frozenset({value.root}), False
+        made.normalized, made.scaled, made.activated = frozenset({value.root}), False, False
 
     def _selection(self, place: int, operation: Operation) -> None:
         self._fresh(operation)
@@ -372,6 +375,9 @@ class Flow:
         self._fresh(operation)
         if kernel.live or not kernel.parts:
             return
+        result = self.values[operation.outputs[0]]
+        if not value.parts:  # constants that go through a kernel, as in a contraction
+            result.live, result.parts = True, {}
         out, inputs = layout["out"], layout["in"]
         roles = {out: "out", inputs: "in"} | dict.fromkeys(layout["spatial"], "kernel")
         given = {
@@ -433,6 +439,7 @@ class Flow:
             made.normalized = (
                 base.normalized if function in (*SUMS, *PRODUCTS, "cast") else frozenset()
             )
+            made.scaled = base.scaled
             made.activated = function in ACTIVATIONS or (base.activated and function in LINEAR)
             made.exponent = operation.inputs[0] if function == "exp" else None
         elif len(given) >= 2:
@@ -488,6 +495,8 @@ class Flow:
         if len(alive) == 1 and dead:
             made.statistics = alive[0].statistics
             made.normalized |= alive[0].normalized
+            learned = function in PRODUCTS and any(value.parts for value in dead)
+            made.scaled = alive[0].scaled or learned
             if function in SUMS and any(value.parts for value in dead):
                 made.activated = False
         if one.statistics and two.statistics:

@@ -183,7 +183,8 @@ def _vector(
         for axis, size in enumerate(shape)
     )
     if "other" in by_name or not by_name:
-        return None
+        curved = all(CURVED & set(use.part.functions) for use in by_name.values())
+        return Declaration(None, "scale", known="computation") if by_name and curved else None
     if {"product", "sum"} <= by_name.keys():
         return Declaration(None, "scale", known="computation")
     if "slope" in by_name:
@@ -196,8 +197,10 @@ def _vector(
     if name == "token":
         return Declaration(units, "token", known="computation")
     if name == "product" and use.other is not None:
-        plainly = not use.part.functions
-        scales = use.other.normalized or _scales_statistics(flow, use)
+        # A mix `x m + y (1 - m)` is no plain product.
+        plainly = not any(u.part.functions for u in uses if u.name == "product")
+        is_first = use.other.normalized and not use.other.scaled
+        scales = is_first or _scales_statistics(flow, use)
         is_one = all(n == 1 for n in shape)  # as the length that a norm has of its own
         if scales and plainly and not is_one and not _on_branch_of_itself(flow, use):
             start = {0.0: None, 1.0: zeros()}
