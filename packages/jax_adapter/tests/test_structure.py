@@ -140,7 +140,8 @@ def test_experts_under_vmap_are_stacks():
 
 
 def test_a_whole_tree_is_started_in_one_line():
-    model, ledger = init_model(MODEL, he_normal(), key=KEY, example=TOKENS, apply=apply)
+    with pytest.warns(UserWarning, match=r"'blocks\.0\.norm', .* held 0\.5 and starts at 0"):
+        model, ledger = init_model(MODEL, he_normal(), key=KEY, example=TOKENS, apply=apply)
     assert (model["blocks"][0]["norm"] == 0).all()
     assert (model["blocks"][0]["bias"] == 0).all()
     assert (model["blocks"][0]["gamma"] == 0.5).all()
@@ -181,6 +182,8 @@ LAYERS = [
     of_linen(nn.LayerNorm(), X),
     of_linen(nn.RMSNorm(), X),
     of_linen(nn.GroupNorm(2), X),
+    of_linen(nn.RNN(nn.LSTMCell(5)), jnp.ones((2, 3, 6))),  # whose carry has keys in it
+    of_linen(nn.RNN(nn.GRUCell(5)), jnp.ones((2, 3, 6))),
     of_nnx(nnx.Linear(6, 3, rngs=nnx.Rngs(0)), X),
     of_nnx(nnx.LinearGeneral(6, (2, 5), rngs=nnx.Rngs(0)), X),
     of_nnx(nnx.Conv(4, 6, (3, 3), strides=2, rngs=nnx.Rngs(0)), IMAGE),
@@ -211,10 +214,10 @@ LAYERS = [
 @pytest.mark.parametrize(("model", "args", "function"), LAYERS)
 def test_the_computation_says_what_the_type_of_the_layer_says(model, args, function):
     bare, inner = jax.tree_util.tree_flatten(model)
-    bare = {str(i): leaf for i, leaf in enumerate(bare)}  # without its layers
+    bare = {f"{i:02}": leaf for i, leaf in enumerate(bare)}  # without its layers, in their order
 
     def run(leaves, *x):
-        values = [leaves[str(i)] for i in range(len(leaves))]
+        values = [leaves[name] for name in sorted(leaves)]
         return function(jax.tree_util.tree_unflatten(inner, values), *x)
 
     found = structure(bare, args, apply=run)
@@ -248,6 +251,7 @@ def test_what_the_call_does_not_reach_is_unknown():
         )
 
 
+@pytest.mark.filterwarnings("ignore:constants of the model are replaced")  # recipes/18
 def test_a_layer_of_ones_own_that_is_called():
     class Norm(eqx.Module):
         weight: jax.Array

@@ -106,6 +106,7 @@ def test_a_transformer_of_layers_of_ones_own(model):
     assert "contraction" in found.explain("Gated_0.a")
 
 
+@pytest.mark.filterwarnings("ignore:constants of the model are replaced")  # recipes/18
 def test_one_line_starts_it(model):
     ledger = init_model_(model, he_normal(), seed=0, example=EXAMPLE)
     values = dict(zip((e.path for e in ledger.entries), model.variables, strict=True))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
@@ -110,6 +111,11 @@ def _read(closed: ClosedJaxpr, arrays: Sequence[Leaf], paths: Mapping[str, str])
     )
 
 
+def _is_integer(aval: Any) -> bool:
+    dtype = getattr(aval, "dtype", None)  # of keys, NumPy knows nothing
+    return dtype is not None and jnp.issubdtype(dtype, np.integer)
+
+
 class Recorder:
     """The operations of a jaxpr, one after another, loops and calls taken apart."""
 
@@ -127,7 +133,7 @@ class Recorder:
     def of(self, variable: Any) -> int:
         """A new value of the shape of a variable."""
         number = self.value(variable.aval.shape)
-        if np.issubdtype(getattr(variable.aval, "dtype", None), np.integer):
+        if _is_integer(variable.aval):
             self.integers.add(number)
         return number
 
@@ -203,7 +209,7 @@ class Recorder:
             if function == "sub":
                 function, scalar = "add", -scalar
         made = self.add("elementwise", arrays, shape, function=function, scalar=scalar)
-        if np.issubdtype(equation.outvars[0].aval.dtype, np.integer):
+        if _is_integer(equation.outvars[0].aval):
             self.integers.add(made)
         return made
 

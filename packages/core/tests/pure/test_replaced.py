@@ -1,11 +1,10 @@
 """Constants that a model was built with are not replaced in silence."""
 
+import random
 import warnings
 from array import array
 
-import numpy as np
 import pytest
-from hypothesis import given, strategies as st
 
 from fanwise import Axes, Parameter, Recipe, Rule, constant, he_normal, plan_model
 from fanwise.adapting import warn_of_replaced
@@ -33,7 +32,7 @@ def warned(values, *rules, parameter=BIAS):
         ([0.0] * 4 + [1.0] * 4, "a pattern"),
         ([-1.0, 1.0, 0.5, -0.5] * 2, "a pattern"),
         (list(range(8)), "a pattern"),
-        (list(np.linspace(6, 3, 8)), "a pattern"),
+        ([6 - 3 * i / 7 for i in range(8)], "a pattern"),
     ],
 )
 def test_constants_are_named(values, held):
@@ -60,7 +59,8 @@ def test_a_rule_that_names_the_kind_says_so_itself(rule):
     assert warned([-4.6] * 8, rule) == []
 
 
-@given(st.integers(0, 2**32 - 1), st.sampled_from(["normal", "uniform", "exponential"]))
-def test_random_numbers_are_no_constants(seed, law):
-    values = getattr(np.random.default_rng(seed), law)(size=8).astype(np.float32)
-    assert warned([float(value) for value in values]) == []  # in order: 2 in 8! samples
+@pytest.mark.parametrize("law", ["gauss", "uniform"])
+def test_random_numbers_are_no_constants(law):
+    rng = random.Random(0)
+    for _ in range(200):  # in order: 2 in 8! samples
+        assert warned([getattr(rng, law)(0, 1) for _ in range(8)]) == []
