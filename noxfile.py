@@ -172,6 +172,22 @@ def calibration(session: nox.Session) -> None:
 
 
 @nox.session
+def zoo(session: nox.Session) -> None:
+    """Plan a sample of other people's models, as ``docs/zoo.md`` has them.
+
+    ``nox -s zoo -- all`` plans all and writes the page; ``-- timm`` plans one library's models,
+    ``-- timm resnet50`` a model.
+    """
+    chosen = [word for word in session.posargs if word != "all"]
+    group = "zoo" if session.posargs else "zoo-sample"
+    provide(session, CORE, *ADAPTERS, group=group)
+    if session.posargs:
+        session.run("python", "-m", "zoo", *chosen)
+    else:
+        session.run("pytest", *BY_FILE, "tests/zoo")
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Run the code of every README, page and example, and build the site into build/site."""
     provide(session, CORE, *ADAPTERS, CONFORMANCE, group="docs")

@@ -73,6 +73,7 @@ _NAVIGATION = {
     "README": """
 Guide <docs/guide>
 Structure <docs/structure>
+Zoo <docs/zoo>
 Reference <docs/reference/index>
 Examples <docs/gallery/index>
 Conformance <docs/conformance>
