@@ -32,7 +32,7 @@ def judge_torch(case: Case) -> Row:
 
 
 def judge_keras(case: Case) -> Row:
-    """Judge a model of Keras, built as it is; its laws are those of its two seeds."""
+    """Judge a model of Keras, built as it is, whose constructor's laws nothing tells."""
     from fanwise_tf import structure
 
     return judge(case, structure, _no_laws, lambda build: build())

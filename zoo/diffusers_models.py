@@ -27,8 +27,8 @@ def cases() -> Iterator[Case]:
         )
 
 
-def _image(config: Any, size: int = 32) -> torch.Tensor:
-    return torch.zeros(BATCH, config.in_channels, size, size)
+def _image(config: Any) -> torch.Tensor:
+    return torch.zeros(BATCH, config.in_channels, 32, 32)
 
 
 def _steps() -> torch.Tensor:
@@ -40,11 +40,7 @@ def _autoencoder(config: Any) -> Any:
 
 
 def _conditioned(config: Any) -> Any:
-    return {
-        "sample": _image(config, config.sample_size or 64),
-        "timestep": _steps(),
-        "encoder_hidden_states": torch.zeros(BATCH, 7, config.cross_attention_dim),
-    }
+    return _text(config, width="cross_attention_dim", name="sample")
 
 
 def _sd3(config: Any) -> Any:
@@ -95,7 +91,7 @@ _MODELS: dict[str, tuple[dict[str, Any], Any]] = {
     "ControlNetModel": (
         {},
         lambda c: {
-            **_text(c, width="cross_attention_dim", name="sample"),
+            **_conditioned(c),
             "controlnet_cond": torch.zeros(BATCH, 3, 256, 256),
         },
     ),

@@ -20,7 +20,7 @@ from torch.utils import _pytree as pytree
 
 from ._core import Computation, Operation, RecipeError, call_of
 from ._private import TorchDispatchMode, fake_tensor_mode, has_values, value_errors
-from ._values import Values
+from ._values import Values, is_tensor, shape_of
 
 Record = Callable[["Recorder", Sequence[Any], Mapping[str, Any], Any], None]
 _RECORDS: dict[str, Record] = {}
@@ -247,8 +247,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch's
             result = self._values.call(func, args, kwargs)
         else:
             result = func(*args, **kwargs)
-        tensors = [leaf for leaf in pytree.tree_leaves((args, kwargs)) if _is_tensor(leaf)]
-        made = [leaf for leaf in pytree.tree_leaves(result) if _is_tensor(leaf)]
+        tensors = [leaf for leaf in pytree.tree_leaves((args, kwargs)) if is_tensor(leaf)]
+        made = [leaf for leaf in pytree.tree_leaves(result) if is_tensor(leaf)]
         if tensors and made:
             self._record(func, args, kwargs, result, tensors, made)
         return result
@@ -284,15 +284,6 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]  # PyTorch's
             self.assign(tensor, number)
 
 
-def _is_tensor(leaf: Any) -> bool:
-    return isinstance(leaf, torch.Tensor)
-
-
-def _shape_of(one: torch.Tensor, other: torch.Tensor) -> tuple[int, ...]:
-    shape = torch.broadcast_shapes(one.shape, other.shape)  # type: ignore[no-untyped-call]
-    return tuple(shape)
-
-
 def _records(*names: str) -> Callable[[Record], Record]:
     def decorate(record: Record) -> Record:
         _RECORDS.update(dict.fromkeys(names, record))
@@ -326,25 +317,22 @@ def _same(recorder: Recorder, args: Any, given: Any, result: Any) -> None:
     recorder.elementwise("cast", args[:1], output)
 
 
-@_records("addcmul")
-def _added_product(recorder: Recorder, args: Any, given: Any, result: Any) -> None:
-    tensor, one, other = args[:3]
-    made = recorder.elementwise("mul", (one, other), _shape_of(one, other))
-    recorder.elementwise("add", (tensor, made), result)
+def _added(function: str) -> Record:
+    def record(recorder: Recorder, args: Any, given: Any, result: Any) -> None:
+        tensor, one, other = args[:3]
+        made = recorder.elementwise(function, (one, other), shape_of(one, other))
+        recorder.elementwise("add", (tensor, made), result)
+
+    return record
 
 
-@_records("addcdiv")
-def _added_quotient(recorder: Recorder, args: Any, given: Any, result: Any) -> None:
-    tensor, one, other = args[:3]
-    made = recorder.elementwise("div", (one, other), _shape_of(one, other))
-    recorder.elementwise("add", (tensor, made), result)
+_RECORDS |= {"addcmul": _added("mul"), "addcdiv": _added("div")}
 
 
 @_records("lerp")
 def _interpolation(recorder: Recorder, args: Any, given: Any, result: Any) -> None:
     start, end, weight = args[:3]
-    shape = _shape_of(start, end)
-    made = recorder.elementwise("sub", (end, start), shape)
+    made = recorder.elementwise("sub", (end, start), shape_of(start, end))
     if isinstance(weight, torch.Tensor):
         made = recorder.elementwise("mul", (made, weight), tuple(result.shape))
     recorder.elementwise("add", (start, made), result)
@@ -630,7 +618,7 @@ def _selection(recorder: Recorder, args: Any, given: Any, result: Any) -> None:
           "scatter_reduce")  # fmt: skip
 def _update(recorder: Recorder, args: Any, given: Any, result: Any) -> None:
     target = args[0]
-    values = [leaf for leaf in args[1:] if _is_tensor(leaf) and leaf.is_floating_point()]
+    values = [leaf for leaf in args[1:] if is_tensor(leaf) and leaf.is_floating_point()]
     if "non_blocking" in given or (len(args) == 2 and values):  # a copy of all
         recorder.elementwise("cast", values[:1], result)
     else:

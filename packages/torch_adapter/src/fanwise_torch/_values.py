@@ -38,7 +38,7 @@ class Values:
 
     def call(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """What an operation returns on fake tensors, and know its values where they follow."""
-        tensors = [leaf for leaf in pytree.tree_leaves((args, kwargs)) if _is_tensor(leaf)]
+        tensors = [leaf for leaf in pytree.tree_leaves((args, kwargs)) if is_tensor(leaf)]
         known = all(id(tensor) in self._known or has_values(tensor) for tensor in tensors)
         is_random = torch.Tag.nondeterministic_seeded in func.tags
         if known and _NEED_VALUES & set(func.tags):
@@ -46,14 +46,14 @@ class Values:
         if not known and func.overloadpacket in _CHOICES:
             return _CHOICES[func.overloadpacket](self, func, args, kwargs)
         result = func(*args, **kwargs)
-        outputs = [leaf for leaf in pytree.tree_leaves(result) if _is_tensor(leaf)]
+        outputs = [leaf for leaf in pytree.tree_leaves(result) if is_tensor(leaf)]
         if known and not is_random and all(one.numel() <= MOST for one in outputs):
             try:
                 computed = self._compute(func, args, kwargs)
             except (RuntimeError, NotImplementedError):  # not for the CPU
                 self._forget(func, args, kwargs)
                 return result
-            values = [leaf for leaf in pytree.tree_leaves(computed) if _is_tensor(leaf)]
+            values = [leaf for leaf in pytree.tree_leaves(computed) if is_tensor(leaf)]
             for output, value in zip(outputs, values, strict=True):
                 self.know(output, value)
         else:
@@ -69,7 +69,7 @@ class Values:
 
     def _wrapped(self, value: Any) -> Any:
         def wrap(leaf: Any) -> Any:
-            if not _is_tensor(leaf):
+            if not is_tensor(leaf):
                 return leaf
             fake = self._mode.from_tensor(leaf)
             self.know(fake, leaf)
@@ -79,7 +79,7 @@ class Values:
 
     def _compute(self, func: Any, args: Any, kwargs: Any) -> Any:
         def real(leaf: Any) -> Any:
-            if _is_tensor(leaf):
+            if is_tensor(leaf):
                 return self._known.get(id(leaf), leaf)
             return torch.device("cpu") if isinstance(leaf, torch.device) else leaf
 
@@ -97,13 +97,20 @@ class Values:
                     self._forget_tensor(leaf)
 
     def _forget_tensor(self, tensor: Any) -> None:
-        if _is_tensor(tensor):
+        if is_tensor(tensor):
             for number in self._by_storage.pop(_storage(tensor), ()):
                 self._known.pop(number, None)
 
 
-def _is_tensor(leaf: Any) -> bool:
+def is_tensor(leaf: Any) -> bool:
+    """Whether a leaf of what an operation takes or returns is a tensor."""
     return isinstance(leaf, torch.Tensor)
+
+
+def shape_of(one: torch.Tensor, other: torch.Tensor) -> tuple[int, ...]:
+    """The shape that two tensors broadcast to."""
+    shape = torch.broadcast_shapes(one.shape, other.shape)  # type: ignore[no-untyped-call]
+    return tuple(shape)
 
 
 def _storage(tensor: torch.Tensor) -> int:
@@ -128,8 +135,7 @@ def _nonzero(values: Values, func: Any, args: Sequence[Any], kwargs: Mapping[str
 
 
 def _selected(values: Values, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    shape = torch.broadcast_shapes(args[0].shape, args[1].shape)  # type: ignore[no-untyped-call]  # PyTorch's
-    return args[0].expand(shape).reshape(-1)
+    return args[0].expand(shape_of(args[0], args[1])).reshape(-1)
 
 
 def _index(values: Values, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
